@@ -1,0 +1,312 @@
+"""Pipeline: log bytes in, alert events out; the one road of the command line, the service and notebooks alike.
+
+It composes the three stages and holds nothing but their state: sources (bytes to records), streams (records to templates,
+buckets and anomalies) and the alert book (anomalies to alerts). Its inputs are records, time and people's commands; the
+same inputs give the same events however they are cut. It must not read a clock, a file or the environment, and it must not
+know who reads the events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from importlib import metadata
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fm_anomaly.core.accounting import IntakeCounts
+from fm_anomaly.core.alerts import AlertBook, AlertEvent, AlertParams, Evidence
+from fm_anomaly.core.anomalies import Anomaly
+from fm_anomaly.core.buckets import BucketMaker
+from fm_anomaly.core.detection import Detection, DetectionParams
+from fm_anomaly.core.frames import US_PER_S, Severity
+from fm_anomaly.core.merging import CLOCK
+from fm_anomaly.core.parsing import ParsingParams
+from fm_anomaly.core.sources import Source, SourceName
+from fm_anomaly.core.state import Snapshot, State
+from fm_anomaly.core.streams import Streams
+from fm_anomaly.core.template_stats import TemplateStats
+from fm_anomaly.core.templates import TemplateParams, TemplateStore
+from fm_anomaly.core.windows import ExceptionTally, OpenBucket, Rows, WindowParams, Windows
+from fm_anomaly.errors import SnapshotError
+
+_SAMPLE_CHARS = 500
+_EVIDENCE_CHARS = 2_000
+
+
+class _Batch:
+    """The columns of one frame that stage one reads more than once, as arrays in arrival order."""
+
+    def __init__(self, frame: pl.DataFrame, stream: NDArray[np.int64]) -> None:
+        self.frame = frame
+        self.stream = stream
+        self.ts_us: NDArray[np.int64] = frame["ts_us"].to_numpy()
+        self.severity: NDArray[np.int64] = frame["severity"].fill_null(0).to_numpy().astype(np.int64)
+        self.is_error: NDArray[np.bool_] = self.severity >= Severity.ERROR
+        self.status: NDArray[np.int64] = frame["status"].fill_null(0).to_numpy().astype(np.int64)
+
+    def evidence(self, row: int) -> list[object]:
+        """Return the fields of the record's `Evidence`, as plain values."""
+        source, line, ts_us, service, raw = self.frame["source", "line", "ts_us", "service", "raw"].row(row)
+        return [source, line, ts_us, service, raw[:_EVIDENCE_CHARS]]
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineParams:
+    """Settings of a Pipeline, part by part; every default works.
+
+    tenant: whose logs these are. max_streams: services kept apart; further ones count as `_other`.
+    max_sources: files, connections or listeners kept apart.
+    """
+
+    tenant: str = "default"
+    max_streams: int = 1_000
+    max_sources: int = 10_000
+    parsing: ParsingParams = field(default_factory=ParsingParams)
+    templates: TemplateParams = field(default_factory=TemplateParams)
+    windows: WindowParams = field(default_factory=WindowParams)
+    detection: DetectionParams = field(default_factory=DetectionParams)
+    alerts: AlertParams = field(default_factory=AlertParams)
+
+
+def _no_keys(frame: pl.DataFrame) -> bool:
+    return not frame["event_key"].str.len_bytes().any()
+
+
+class Pipeline:
+    """All live state of one tenant. `observe`, `take`, `advance` and `flush` return what they made fire or resolve."""
+
+    def __init__(self, params: PipelineParams | None = None) -> None:
+        self.params = params or PipelineParams()
+        self.sources: dict[str, Source] = {}
+        self.streams = Streams(self.params.tenant, self.params.max_streams)
+        self.templates = TemplateStore(self.params.templates)
+        self.stats = TemplateStats()
+        self.windows = Windows(self.params.windows)
+        self.detection = Detection(self.params.detection)
+        self.book = AlertBook(self.params.alerts)
+        self.n_counted = 0
+        self.n_late = 0
+        self._makes = BucketMaker(self.templates, self.streams)
+
+    # -- stage zero: bytes to records -------------------------------------------------------------------------------
+
+    def source(self, name: SourceName, default_us: int = 0) -> Source:
+        """Return the source of that name, made when it is new. `default_us`: time of records before any time is told."""
+        source = self.sources.get(name.name)
+        if source is None:
+            if len(self.sources) >= self.params.max_sources:
+                name = SourceName("_other", "_other")
+                if name.name in self.sources:
+                    return self.sources[name.name]
+            source = self.sources[name.name] = Source(name, self.params.parsing, default_us)
+        return source
+
+    def observe(self, name: SourceName, data: bytes, default_us: int = 0) -> list[AlertEvent]:
+        """Take the next bytes of a source, cut anywhere, in the order in which they arrive."""
+        return self.take(self.source(name, default_us).feed(data))
+
+    def advance(self, now_us: int) -> list[AlertEvent]:
+        """Say that it is `now_us` (event time, µs): open records end, and silence becomes visible."""
+        events = [event for source in self.sources.values() for event in self.take(source.flush())]
+        before = self.windows.clock_us
+        if before is not None and now_us > before:
+            self.windows.clock_us = now_us
+            events += self._close_due(now_us)
+        return events
+
+    def flush(self) -> list[AlertEvent]:
+        """Say that the input has ended: every record and every bucket is judged as far as it goes."""
+        events = [event for source in self.sources.values() for event in self.take(source.flush())]
+        return events + self.end()
+
+    # -- stage one: records to anomalies ----------------------------------------------------------------------------
+
+    def take(self, frame: pl.DataFrame) -> list[AlertEvent]:
+        """Take records that have a service, a time and a clock (see `Source`), in arrival order."""
+        if not frame.height:
+            return []
+        batch = _Batch(frame, self.streams.codes(frame["service"]))
+        n_before = len(self.templates.templates)
+        template = self.templates.assign(
+            batch.stream.astype(np.int32), frame["body"], None if _no_keys(frame) else frame["event_key"]
+        ).astype(np.int64)
+        self._count_templates(batch, template, n_before)
+        before, after = self.windows.clocks(frame[CLOCK].to_numpy())
+        bucket = batch.ts_us // self.params.windows.bucket_us
+        late = self.windows.is_late(bucket, before)
+        row = np.flatnonzero(~late)
+        self.n_counted += row.size
+        self.n_late += frame.height - row.size
+        columns = (bucket, template, batch.stream, batch.is_error, batch.ts_us, batch.status)
+        self.windows.count(Rows(row, *(column[row] for column in columns)))
+        self._count_exceptions(batch, template, bucket, late)
+        self._count_durations(batch, bucket, late)
+        events = self._close_rows(after, batch)
+        self.windows.resolve_rows(batch.evidence)
+        return events
+
+    def _count_templates(self, batch: _Batch, template: NDArray[np.int64], n_before: int) -> None:
+        n = len(self.templates.templates)
+        self.stats.grow(n)
+        self.stats.add(template, batch.is_error, batch.ts_us, batch.severity)
+        if n > n_before:
+            first = np.full(n - n_before, batch.frame.height, dtype=np.int64)
+            fresh = np.flatnonzero(template >= n_before)
+            np.minimum.at(first, template[fresh] - n_before, fresh)
+            raw = batch.frame["raw"]
+            self.stats.samples += [
+                str(raw[row])[:_SAMPLE_CHARS] if row < raw.len() else "" for row in first.tolist()
+            ]
+
+    def _count_exceptions(
+        self, batch: _Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
+    ) -> None:
+        types = batch.frame["exc_type"]
+        if types.null_count() == types.len():
+            return
+        rows = np.flatnonzero(types.is_not_null().to_numpy() & ~late)
+        part = batch.frame["exc_type", "exc_frame", "exc_message"][rows]
+        for row, (name, frame, message) in zip(rows.tolist(), part.iter_rows(), strict=True):
+            identity = f"{name} at {frame}" if frame else name
+            kept = self.windows.bucket(int(bucket[row])).exceptions
+            stream = int(batch.stream[row])
+            tally = kept.get((stream, identity))
+            if tally is None:
+                tally = kept[(stream, identity)] = ExceptionTally(
+                    stream, name, frame, message, int(template[row]), first_us=int(batch.ts_us[row])
+                )
+            tally.count += 1
+            tally.first_us = min(tally.first_us, int(batch.ts_us[row]))
+            if len(tally.rows) < 3:
+                tally.rows.append(row)
+
+    def _count_durations(self, batch: _Batch, bucket: NDArray[np.int64], late: NDArray[np.bool_]) -> None:
+        ms = batch.frame["duration_ms"]
+        if ms.null_count() == ms.len():
+            return
+        told = ms.is_not_null() & batch.frame["operation"].is_not_null()
+        rows = np.flatnonzero(told.to_numpy() & ~late)
+        part = batch.frame["operation", "duration_ms"][rows]
+        self.windows.add_durations(
+            bucket[rows], batch.stream[rows], part["operation"].to_list(), part["duration_ms"].to_list()
+        )
+
+    # -- buckets that are over --------------------------------------------------------------------------------------
+
+    def _close_rows(self, clock_after: NDArray[np.int64], batch: _Batch) -> list[AlertEvent]:
+        """Close what the rows of this batch made due; merges count from the row that brought them."""
+        events: list[AlertEvent] = []
+        for number in self.windows.due(int(clock_after[-1])):
+            row = int(np.searchsorted(clock_after, self.windows.due_us(number)))
+            self._makes.follow_merges(row)
+            events += self._close(number, self.windows.due_us(number), batch)
+        self._makes.follow_merges(None)
+        return events
+
+    def _close_due(self, clock_us: int) -> list[AlertEvent]:
+        return [
+            event
+            for number in self.windows.due(clock_us)
+            for event in self._close(number, self.windows.due_us(number), None)
+        ]
+
+    def _close(
+        self, number: int, tick_us: int, batch: _Batch | None, end_us: int | None = None
+    ) -> list[AlertEvent]:
+        content = self.windows.pop(number)
+        start_us = number * self.params.windows.bucket_us
+        buckets = self._makes.closed(content, start_us, end_us or start_us + self.params.windows.bucket_us)
+        anomalies = self.detection.close(start_us, buckets)
+        return self._alert(anomalies, tick_us, content, batch)
+
+    def _alert(
+        self, anomalies: list[Anomaly], tick_us: int, content: OpenBucket, batch: _Batch | None
+    ) -> list[AlertEvent]:
+        def evidence(anomaly: Anomaly) -> tuple[Evidence, ...]:
+            rows = self._makes.rows_of(anomaly, content)
+            return tuple(
+                Evidence(*(batch.evidence(row) if isinstance(row, int) and batch else row))  # type: ignore[misc]
+                for row in rows
+            )
+
+        events = self.book.apply(anomalies, tick_us, evidence) if anomalies else []
+        return events + self.book.tick(tick_us)
+
+    def end(self) -> list[AlertEvent]:
+        """Close every bucket that has records; the last one is judged as far as the newest record goes."""
+        events: list[AlertEvent] = []
+        clock = self.windows.clock_us
+        if clock is None:
+            return events
+        last_us = max(int(self.stats.last_us[: self.stats.n].max()), clock) if self.stats.n else clock
+        while self.windows.open and self.windows.next_bucket is not None:
+            number = self.windows.next_bucket
+            start_us = number * self.params.windows.bucket_us
+            end_us = start_us + self.params.windows.bucket_us
+            self.windows.next_bucket = number + 1
+            events += self._close(number, min(end_us, last_us + 1), None, min(end_us, last_us + 1))
+        return events
+
+    # -- accounting and state ---------------------------------------------------------------------------------------
+
+    def counts(self) -> IntakeCounts:
+        """Return the accounting of all sources together."""
+        total = IntakeCounts()
+        for source in self.sources.values():
+            total.add(source.counts)
+        return total
+
+    def snapshot(self) -> Snapshot:
+        """Return everything that is needed to go on from here; changes nothing."""
+        sections: State = {
+            "sources": [source.snapshot() for source in self.sources.values()],
+            "streams": self.streams.snapshot(),
+            "templates": self.templates.snapshot(),
+            "merges": self._makes.snapshot(),
+            "stats": self.stats.snapshot(),
+            "windows": self.windows.snapshot(),
+            "detection": self.detection.snapshot(),
+            "alerts": self.book.snapshot(),
+            "accounting": {"counted": self.n_counted, "late": self.n_late},
+        }
+        return Snapshot(sections, digest(self.params), libraries())
+
+    @classmethod
+    def restore(cls, snapshot: Snapshot, params: PipelineParams | None = None) -> Pipeline:
+        """Return a pipeline that goes on as the one that was snapshot.
+
+        Raises SnapshotError when `params` would shape the state otherwise than the snapshot's did.
+        """
+        pipeline = cls(params)
+        if snapshot.params_digest != digest(pipeline.params):
+            raise SnapshotError(
+                "the settings that shape state (tenant, parsing, templates, buckets) have changed since the snapshot; "
+                "set them back, or start afresh in another --state folder"
+            )
+        parts, params = snapshot.sections, pipeline.params
+        for state in parts["sources"]:
+            source = Source.restore(state, params.parsing)
+            pipeline.sources[source.name.name] = source
+        pipeline.streams = Streams.restore(parts["streams"], params.tenant, params.max_streams)
+        pipeline.templates = TemplateStore.restore(parts["templates"], params.templates)
+        pipeline.stats = TemplateStats.restore(parts["stats"])
+        pipeline.windows = Windows.restore(parts["windows"], params.windows)
+        pipeline.detection = Detection.restore(parts["detection"], params.detection)
+        pipeline.book = AlertBook.restore(parts["alerts"], params.alerts)
+        pipeline.n_counted, pipeline.n_late = parts["accounting"]["counted"], parts["accounting"]["late"]
+        pipeline._makes = BucketMaker.restore(parts["merges"], pipeline.templates, pipeline.streams)
+        return pipeline
+
+
+def digest(params: PipelineParams) -> str:
+    """Return a digest of the settings that shape state: a snapshot of other settings cannot be gone on with."""
+    shaping = (params.tenant, params.parsing, params.templates, params.windows)
+    return hashlib.blake2b(repr(shaping).encode(), digest_size=8).hexdigest()
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions of the libraries that shape answers; noted in a snapshot, not a lock."""
+    return {name: metadata.version(name) for name in ("polars", "numpy", "drain3", "river")}

@@ -1,0 +1,71 @@
+"""Names of services to small codes, bounded: the registry of one tenant's streams.
+
+Codes are given in the order of first appearance. A name beyond the cap counts under `OTHER`. It must not know what is
+counted for a stream.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fm_anomaly.core.frames import StreamKey
+from fm_anomaly.core.state import State
+
+OTHER = "_other"
+_MAX_NAME_CHARS = 100
+
+
+class Streams:
+    """The streams of one tenant; at most `max_streams` of them, and `OTHER` for the rest."""
+
+    def __init__(self, tenant: str, max_streams: int) -> None:
+        self.tenant = tenant
+        self.max_streams = max_streams
+        self.keys: list[StreamKey] = []
+        self.n_overflow = 0
+        self._code_by_name: dict[str, int] = {}
+
+    def codes(self, names: pl.Series) -> NDArray[np.int64]:
+        """Return the code of each name; `names` has no nulls. Cost: one pass, Python per distinct name."""
+        if not names.len():
+            return np.empty(0, dtype=np.int64)
+        if names.n_unique() == 1:
+            return np.full(names.len(), self._code(str(names[0]), names.len()), dtype=np.int64)
+        frame = pl.DataFrame({"name": names}).with_row_index("row")
+        groups = frame.group_by("name").agg(pl.col("row").min(), pl.len().alias("n")).sort("row")
+        code_by_name = {name: self._code(name, n) for name, _, n in groups.iter_rows()}
+        return np.fromiter(map(code_by_name.__getitem__, names.to_list()), dtype=np.int64, count=names.len())
+
+    def _code(self, name: str, n_records: int) -> int:
+        short = name[:_MAX_NAME_CHARS]
+        code = self._code_by_name.get(short)
+        if code is None:
+            if len(self.keys) >= self.max_streams:
+                self.n_overflow += n_records
+                return self._other()
+            code = self._add(short)
+        return code
+
+    def _other(self) -> int:
+        code = self._code_by_name.get(OTHER)
+        return self._add(OTHER) if code is None else code
+
+    def _add(self, name: str) -> int:
+        self._code_by_name[name] = len(self.keys)
+        self.keys.append(StreamKey(self.tenant, name))
+        return len(self.keys) - 1
+
+    def snapshot(self) -> State:
+        """Return all state as plain values."""
+        return {"names": [key.service for key in self.keys], "n_overflow": self.n_overflow}
+
+    @classmethod
+    def restore(cls, state: State, tenant: str, max_streams: int) -> Streams:
+        """Return the registry as it was."""
+        streams = cls(tenant, max_streams)
+        for name in state["names"]:
+            streams._add(name)
+        streams.n_overflow = state["n_overflow"]
+        return streams

@@ -1,0 +1,259 @@
+"""Event-time buckets: which records count in which span, which come too late, and when a span is over.
+
+Rows come in arrival order with the clock that stood before each of them; a record is late when its bucket was due by then.
+Counts are integers, and everything is decided by the records' own order, never by how they were cut into calls. This
+module must not know detectors, alerts or texts; rows of evidence are kept as references that the caller resolves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fm_anomaly.core.frames import US_PER_S
+from fm_anomaly.core.state import State
+
+Ints = NDArray[np.int64]
+
+N_EVIDENCE = 3
+"""Rows kept a template and bucket: the first and two more."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowParams:
+    """How event time is cut.
+
+    bucket_s: width of a bucket, seconds.
+    lateness_s: how long a bucket waits for records out of order, seconds of event time.
+    max_gap_buckets: empty buckets that are judged one by one; a longer gap is skipped.
+    max_durations: durations kept an operation and bucket; further ones are dropped, the first are kept.
+    """
+
+    bucket_s: int = 60
+    lateness_s: int = 30
+    max_gap_buckets: int = 20_000
+    max_durations: int = 512
+
+    @property
+    def bucket_us(self) -> int:
+        """Width of a bucket, µs."""
+        return self.bucket_s * US_PER_S
+
+    @property
+    def lateness_us(self) -> int:
+        """Allowed lateness, µs."""
+        return self.lateness_s * US_PER_S
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one template in one open bucket. `rows` are references to the first rows, resolved by the caller."""
+
+    count: int = 0
+    n_errors: int = 0
+    first_us: int = 0
+    rows: list[object] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ExceptionTally:
+    """Counts of one exception identity in one open bucket."""
+
+    stream: int
+    type: str
+    frame: str | None
+    message: str | None
+    template: int
+    count: int = 0
+    first_us: int = 0
+    rows: list[object] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class OpenBucket:
+    """Everything counted in one span that is not over yet, over all streams."""
+
+    templates: dict[int, Tally] = field(default_factory=dict)
+    exceptions: dict[tuple[int, str], ExceptionTally] = field(default_factory=dict)
+    durations: dict[tuple[int, str], list[float]] = field(default_factory=dict)
+    requests: dict[int, list[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Records that are not late, as arrays of one length, in arrival order.
+
+    row: number of the record in its batch; bucket: number of the bucket (ts // width); template: index; is_error:
+    severity at least ERROR; ts_us: event time; status: HTTP status or 0.
+    """
+
+    row: Ints
+    bucket: Ints
+    template: Ints
+    stream: Ints
+    is_error: NDArray[np.bool_]
+    ts_us: Ints
+    status: Ints
+
+
+class Windows:
+    """The open buckets of one tenant's source set, and the clock that closes them."""
+
+    def __init__(self, params: WindowParams) -> None:
+        self.params = params
+        self.open: dict[int, OpenBucket] = {}
+        self.clock_us: int | None = None
+        self.next_bucket: int | None = None
+
+    def clocks(self, source_clock_us: Ints) -> tuple[Ints, Ints]:
+        """Move the clock; return where it stood before and after each row, µs."""
+        after = np.maximum.accumulate(source_clock_us)
+        if self.clock_us is not None:
+            after = np.maximum(after, self.clock_us)
+            start = self.clock_us
+        else:
+            start = int(after[0])
+        before = np.concatenate([np.array([start], dtype=np.int64), after[:-1]])
+        self.clock_us = int(after[-1])
+        return before, after
+
+    def due_us(self, bucket: int) -> int:
+        """Return the clock at which `bucket` is over, µs: its tick."""
+        return (bucket + 1) * self.params.bucket_us + self.params.lateness_us
+
+    def is_late(self, bucket: Ints, clock_before_us: Ints) -> NDArray[np.bool_]:
+        """Return which rows come after their bucket was over."""
+        return (bucket + 1) * self.params.bucket_us + self.params.lateness_us <= clock_before_us
+
+    def count(self, rows: Rows) -> None:
+        """Count rows in their buckets, and note the first rows of each template there."""
+        if not rows.bucket.size:
+            return
+        first = int(rows.bucket.min())
+        # a row that is not late may still open a bucket before the one that is waited for
+        self.next_bucket = first if self.next_bucket is None else min(self.next_bucket, first)
+        key = ((rows.bucket - first) << 33) | (rows.template << 1) | rows.is_error
+        order = np.argsort(key, kind="stable")
+        sorted_key = key[order]
+        starts = np.flatnonzero(np.concatenate([[True], sorted_key[1:] != sorted_key[:-1]]))
+        ends = np.append(starts[1:], sorted_key.size)
+        heads = sorted_key[starts]
+        n_rows = ends - starts
+        for at, n, bucket, template, error in zip(
+            starts.tolist(),
+            n_rows.tolist(),
+            ((heads >> 33) + first).tolist(),
+            ((heads >> 1) & 0xFFFFFFFF).tolist(),
+            (heads & 1).tolist(),
+            strict=True,
+        ):
+            tally = self._tally(bucket, template)
+            row = order[at]
+            if not tally.count:
+                tally.first_us = int(rows.ts_us[row])
+            else:
+                tally.first_us = min(tally.first_us, int(rows.ts_us[row]))
+            tally.count += n
+            if error:
+                tally.n_errors += n
+            room = N_EVIDENCE - len(tally.rows)
+            if room > 0:
+                tally.rows.extend(rows.row[order[at : at + min(n, room)]].tolist())
+        self._count_requests(rows)
+
+    def _tally(self, bucket: int, template: int) -> Tally:
+        content = self.bucket(bucket)
+        tally = content.templates.get(template)
+        if tally is None:
+            tally = content.templates[template] = Tally()
+        return tally
+
+    def bucket(self, number: int) -> OpenBucket:
+        """Return the open bucket of that number, made when needed."""
+        content = self.open.get(number)
+        if content is None:
+            content = self.open[number] = OpenBucket()
+        return content
+
+    def _count_requests(self, rows: Rows) -> None:
+        at = np.flatnonzero(rows.status)
+        if not at.size:
+            return
+        first = int(rows.bucket[at].min())
+        key = ((rows.bucket[at] - first) << 21) | (rows.stream[at] << 1) | (rows.status[at] >= 500)
+        for packed, n in zip(*(part.tolist() for part in np.unique(key, return_counts=True)), strict=True):
+            pair = self.bucket((packed >> 21) + first).requests.setdefault((packed >> 1) & 0xFFFFF, [0, 0])
+            pair[0] += n
+            if packed & 1:
+                pair[1] += n
+
+    def add_durations(self, bucket: Ints, stream: Ints, operation: list[str], ms: list[float]) -> None:
+        """Keep durations by bucket, stream and operation, in arrival order, up to the cap."""
+        cap = self.params.max_durations
+        for number, code, name, value in zip(bucket.tolist(), stream.tolist(), operation, ms, strict=True):
+            kept = self.bucket(number).durations.setdefault((code, name), [])
+            if len(kept) < cap:
+                kept.append(value)
+
+    def due(self, clock_us: int) -> Iterator[int]:
+        """Yield the numbers of the buckets that are over at `clock_us`, in order; each is then `pop`ped by the caller."""
+        if self.next_bucket is None:
+            return
+        while self.due_us(self.next_bucket) <= clock_us:
+            self._skip_long_gap(clock_us)
+            yield self.next_bucket
+            self.next_bucket += 1
+
+    def _skip_long_gap(self, clock_us: int) -> None:
+        assert self.next_bucket is not None  # noqa: S101  -- `due` has looked
+        nearest = min(self.open, default=None)
+        last = clock_us // self.params.bucket_us if nearest is None else nearest
+        if last - self.next_bucket > self.params.max_gap_buckets:
+            self.next_bucket = last - self.params.max_gap_buckets
+
+    def pop(self, number: int) -> OpenBucket:
+        """Take the content of a bucket that is over."""
+        return self.open.pop(number, None) or OpenBucket()
+
+    def resolve_rows(self, resolve: Callable[[int], object]) -> None:
+        """Turn row numbers of this batch into what `resolve` gives, so that the batch can be let go."""
+        for content in self.open.values():
+            for tally in (*content.templates.values(), *content.exceptions.values()):
+                tally.rows = [resolve(row) if isinstance(row, int) else row for row in tally.rows]
+
+    def snapshot(self) -> State:
+        """Return all state as plain values; rows must have been resolved to plain values."""
+        return {
+            "clock_us": self.clock_us,
+            "next_bucket": self.next_bucket,
+            "open": [
+                [
+                    number,
+                    [[t, a.count, a.n_errors, a.first_us, a.rows] for t, a in content.templates.items()],
+                    [
+                        [key, [e.stream, e.type, e.frame, e.message, e.template, e.count, e.first_us, e.rows]]
+                        for (_, key), e in content.exceptions.items()
+                    ],
+                    [[code, name, kept] for (code, name), kept in content.durations.items()],
+                    [[code, *pair] for code, pair in content.requests.items()],
+                ]
+                for number, content in sorted(self.open.items())
+            ],
+        }
+
+    @classmethod
+    def restore(cls, state: State, params: WindowParams) -> Windows:
+        """Return the windows as they were."""
+        windows = cls(params)
+        windows.clock_us, windows.next_bucket = state["clock_us"], state["next_bucket"]
+        for number, templates, exceptions, durations, requests in state["open"]:
+            windows.open[number] = OpenBucket(
+                {t: Tally(count, n_errors, first_us, rows) for t, count, n_errors, first_us, rows in templates},
+                {(fields[0], key): ExceptionTally(*fields) for key, fields in exceptions},
+                {(code, name): kept for code, name, kept in durations},
+                {code: pair for code, *pair in requests},
+            )
+        return windows
