@@ -99,9 +99,7 @@ def _inflate(name: str, blocks: Iterator[bytes], warn: Callable[[str], None]) ->
                 break
             data, unit = unit.unused_data, None
             if data and not magic.startswith(data[: len(magic)]) and data.strip(b"\0"):
-                warn(
-                    f"{name} data is followed by bytes of another kind: {len(data):,} bytes or more left out"
-                )
+                warn(f"{name} data is followed by bytes of another kind: {len(data):,} bytes or more left out")
                 return
     if unit is not None:
         yield from _last(unit)

@@ -68,9 +68,7 @@ def discover(typed: Sequence[str]) -> Found:
     for path in typed:
         _add(path, found)
     if not found.paths:
-        raise SourceError(
-            f"no log to read in {', '.join(typed)}: {'; '.join(found.passed_over) or 'nothing there'}"
-        )
+        raise SourceError(f"no log to read in {', '.join(typed)}: {'; '.join(found.passed_over) or 'nothing there'}")
     return found
 
 
@@ -111,15 +109,11 @@ def _add(path: str, found: Found) -> None:
     elif glob.has_magic(path):
         matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207
         if not matches:
-            raise SourceError(
-                f"no file matches {path!r}; check the pattern, or name a folder to search it all"
-            )
+            raise SourceError(f"no file matches {path!r}; check the pattern, or name a folder to search it all")
         for match in matches:
             _add(match, found)
     else:
-        raise SourceError(
-            f"no such file or folder: {path!r}; check the name, or give - to read standard input"
-        )
+        raise SourceError(f"no such file or folder: {path!r}; check the name, or give - to read standard input")
 
 
 def _add_folder(folder: str, found: Found) -> None:

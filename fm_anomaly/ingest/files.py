@@ -50,7 +50,7 @@ class FileSource:
 
     def __init__(self, name: str, paths: Sequence[str], stdin: BinaryIO | None = None) -> None:
         self.name = name
-        self.service = _service_of(name)
+        self.service = service_of(name)
         self.paths = tuple(paths)
         self.warnings: list[str] = []
         self._stdin = stdin
@@ -168,7 +168,7 @@ def find_sources(
     return [FileSource(name, members, stdin) for name, members in found.named_sets()]
 
 
-def _service_of(name: str) -> str:
+def service_of(name: str) -> str:
     """Return a file's name without folder, rotation and suffix."""
     base = base_name(Path(name).name)
     return re.sub(r"(?:\.(?:log|txt|jsonl?|ndjson|out|err|csv))+$", "", base, flags=re.IGNORECASE) or base

@@ -55,9 +55,7 @@ class Position:
                 fingerprint_bytes=int(state["fingerprint_bytes"]),
             )
         except (KeyError, TypeError, ValueError) as exc:
-            raise SnapshotError(
-                f"saved position cannot be read ({exc!r}); remove it to read from the start"
-            ) from exc
+            raise SnapshotError(f"saved position cannot be read ({exc!r}); remove it to read from the start") from exc
 
     def is_start_of(self, head: bytes) -> bool:
         """Tell whether a file that begins with `head` is the one this position was taken in."""

@@ -20,9 +20,7 @@ from fm_anomaly.ingest.compression import decompressed
 from fm_anomaly.ingest.files import FileSource, find_sources
 from fm_anomaly.ingest.position import Position
 
-LINES = b"".join(
-    b"2026-03-02T10:%02d:%02dZ INFO job %d done\n" % (i // 60 % 60, i % 60, i) for i in range(3000)
-)
+LINES = b"".join(b"2026-03-02T10:%02d:%02dZ INFO job %d done\n" % (i // 60 % 60, i % 60, i) for i in range(3000))
 COMPRESS = {
     "gz": gzip.compress,
     "zst": lambda b: zstandard.ZstdCompressor().compress(b),
@@ -125,9 +123,7 @@ def test_a_position_continues_in_the_file_that_was_rotated_and_compressed(tmp_pa
 
 
 @given(stop=st.integers(min_value=1, max_value=400), cut=st.integers(min_value=1, max_value=90))
-def test_stop_and_continue_gives_every_byte_once(
-    tmp_path_factory: pytest.TempPathFactory, stop: int, cut: int
-) -> None:
+def test_stop_and_continue_gives_every_byte_once(tmp_path_factory: pytest.TempPathFactory, stop: int, cut: int) -> None:
     """Wherever a file was when it was read, the next read goes on exactly there."""
     path = tmp_path_factory.mktemp("log") / "app.log"
     path.write_bytes(LINES[: stop * 7])
