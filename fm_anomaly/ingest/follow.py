@@ -123,14 +123,13 @@ class FileFollower:
         """
         if self._file is None and not self._open(self._path):
             return b""
-        if data := self._read():
+        begun_anew = self._is_begun_anew()
+        # a file that was only renamed is read to its end first, what came after the look at its name included
+        if not begun_anew and ((data := self._read()) or not self._is_replaced() or (data := self._read())):
             return data
-        if not self._is_replaced():
-            return b""
-        # what was written between the read and the look at the name
-        if data := self._read():
-            return data
-        self._reopen()
+        self.n_rotations += 1
+        self.close()
+        self._open(self._path)
         return (b"\n" if self._last_byte not in (b"", b"\n") else b"") + self._read()
 
     def position(self) -> Position:
@@ -174,23 +173,21 @@ class FileFollower:
         self._last_byte = data[-1:] or self._last_byte
         return data
 
-    def _is_replaced(self) -> bool:
-        """Tell whether the name leads to another file, or to the same one begun anew."""
+    def _is_begun_anew(self) -> bool:
+        """Tell whether the open file was truncated: it is shorter than what was read, or begins otherwise."""
         assert self._file is not None  # noqa: S101 - poll has opened it
+        fd = self._file.fileno()
+        return os.fstat(fd).st_size < self._offset or os.pread(fd, len(self._head), 0) != self._head
+
+    def _is_replaced(self) -> bool:
+        """Tell whether the name leads to another file by now."""
         try:
             stat = os.stat(self._path)  # noqa: PTH116
         except FileNotFoundError:
             return False  # moved away, and the new one is not there yet: go on reading the old one
         except OSError as exc:
             raise unreadable(self._path, exc) from exc
-        if (stat.st_dev, stat.st_ino) != self._identity or stat.st_size < self._offset:
-            return True
-        return os.pread(self._file.fileno(), len(self._head), 0) != self._head
-
-    def _reopen(self) -> None:
-        self.n_rotations += 1
-        self.close()
-        self._open(self._path)
+        return (stat.st_dev, stat.st_ino) != self._identity
 
     def _continue_after(self, after: Position) -> bool:
         """Open the file that `after` was taken in, under its name or a rotated one, and go to the place."""
