@@ -52,9 +52,7 @@ def make_incident(*alerts: dict[str, Any], **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def make_scan(
-    *incidents: dict[str, Any], lines: int = 10, last: str = "2026-03-02T12:59:59Z"
-) -> dict[str, Any]:
+def make_scan(*incidents: dict[str, Any], lines: int = 10, last: str = "2026-03-02T12:59:59Z") -> dict[str, Any]:
     """Return what `scan --json` prints for one small log with `incidents`."""
     counts = dict.fromkeys(("continuations", "blanks", "rejects", "skipped_own", "late", "truncated"), 0)
     template = {

@@ -199,9 +199,7 @@ def incidents(
     for name in ("state", "kind"):
         if (value := getattr(where, name)) is not None:
             wanted.append(table.c[name] == value)
-    return _page(
-        store, table, "incident_id", StoredIncident, [table.c.tenant == tenant, *wanted], limit, cursor
-    )
+    return _page(store, table, "incident_id", StoredIncident, [table.c.tenant == tenant, *wanted], limit, cursor)
 
 
 def templates(store: Store, tenant: str, *, errors_only: bool = False) -> tuple[StoredTemplate, ...]:
@@ -219,9 +217,7 @@ def intake(store: Store, tenant: str) -> tuple[StoredIntake, ...]:
     """Return what came in, one row a source, by source id."""
     table = tables.intake
     with store.reading() as connection:
-        rows = connection.execute(
-            select(table).where(table.c.tenant == tenant).order_by(table.c.source_id)
-        ).all()
+        rows = connection.execute(select(table).where(table.c.tenant == tenant).order_by(table.c.source_id)).all()
     plain = [each.name for each in fields(StoredIntake) if each.name != "counts"]
     return tuple(
         StoredIntake(

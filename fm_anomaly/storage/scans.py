@@ -34,9 +34,7 @@ def save_scan(store: Store, tenant: str, scan: Mapping[str, Any]) -> None:
     another schema or lacks a key; nothing is written then.
     """
     if scan.get("schema") != SCHEMA:
-        raise StoreError(
-            f"scan of schema {scan.get('schema')!r} cannot be saved: this release takes {SCHEMA!r}"
-        )
+        raise StoreError(f"scan of schema {scan.get('schema')!r} cannot be saved: this release takes {SCHEMA!r}")
     try:
         intake = _intake_row(tenant, scan)
         incidents = [_incident_row(tenant, scan, each) for each in scan["incidents"]]
@@ -125,9 +123,7 @@ def _some(ids: list[str]) -> Iterator[list[str]]:
 def _replace_source(connection: Connection, intake: _Row, templates: list[_Row]) -> None:
     key = {name: intake[name] for name in ("tenant", "source_id")}
     table = tables.intake
-    stored = connection.scalar(
-        select(table.c.lines).where(*(table.c[name] == value for name, value in key.items()))
-    )
+    stored = connection.scalar(select(table.c.lines).where(*(table.c[name] == value for name, value in key.items())))
     if stored is not None and stored > intake["lines"]:
         return  # an answer from before the source grew
     for each in (tables.templates, tables.intake):
@@ -148,9 +144,7 @@ def _intake_row(tenant: str, scan: Mapping[str, Any]) -> _Row:
         "services": _clean(scan["services"]),
     }
     row.update({name: int(counts[name]) for name in tables.INTAKE_COUNTS})
-    row.update(
-        {name: _clean(counts[name]) for name in ("formats", "redacted", "rejects_by_reason", "health")}
-    )
+    row.update({name: _clean(counts[name]) for name in ("formats", "redacted", "rejects_by_reason", "health")})
     return row
 
 

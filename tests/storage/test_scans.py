@@ -104,9 +104,7 @@ def test_tenants_do_not_see_each_other(store: Store) -> None:
     assert [each.title for each in alerts(store, "blue").items] == ["of blue"]
     assert alerts(store, "green").total == incidents(store, "green").total == 0
     assert alert(store, "green", "a1") is None
-    assert (
-        alert_history(store, "green", "a1") == read_templates(store, "green") == intake(store, "green") == ()
-    )
+    assert alert_history(store, "green", "a1") == read_templates(store, "green") == intake(store, "green") == ()
 
 
 @pytest.mark.parametrize(

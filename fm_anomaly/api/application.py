@@ -1,0 +1,121 @@
+"""The FastAPI application: routes over the store, each a query and its wire model.
+
+Knows the store's readers and nothing of how alerts come about.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+import fastapi
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+
+from fm_anomaly import __version__
+from fm_anomaly.api.conventions import Conventions, add_error_handlers, is_loopback_host_header
+from fm_anomaly.api.schemas import (
+    AlertBody,
+    AlertDetailBody,
+    AlertQuery,
+    ErrorBody,
+    HealthBody,
+    IncidentBody,
+    Query,
+)
+from fm_anomaly.errors import StoreError
+from fm_anomaly.storage import Store, alert, alert_history, alerts, incidents
+
+_ERRORS: dict[int | str, dict[str, type[ErrorBody]]] = {code: {"model": ErrorBody} for code in (400, 404, 422, 503)}
+
+
+def create_app(store: Store, tenant: str = "default", *, loopback_only: bool = False) -> FastAPI:
+    """Return the application that reads `tenant`'s part of `store`.
+
+    With `loopback_only`, requests whose `Host` is not the loopback are refused. There is no `/docs`
+    page: its scripts would come from elsewhere. The schema is at `/api/v1/openapi.json`.
+    """
+    app = FastAPI(
+        title="fm_anomaly",
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.include_router(_finding_routes(store, tenant))
+    app.include_router(_health_routes(store, tenant))
+    add_error_handlers(app)
+    app.add_middleware(Conventions, is_host_allowed=is_loopback_host_header if loopback_only else None)
+    return app
+
+
+def _finding_routes(store: Store, tenant: str) -> APIRouter:
+    router = APIRouter(prefix="/api/v1", responses=_ERRORS)
+
+    @router.get("/alerts")
+    def list_alerts(
+        request: Request, response: Response, query: Annotated[AlertQuery, fastapi.Query()]
+    ) -> list[AlertBody]:
+        """Alerts, latest start first; `X-Total-Count` counts all, `X-Next-Cursor` leads to the next page."""
+        page = alerts(store, tenant, query.alerts(), limit=query.limit, cursor=query.cursor)
+        _say_page(request, response, page.total, page.next_cursor)
+        return [AlertBody.from_stored(each) for each in page.items]
+
+    @router.get("/alerts/{alert_id}")
+    def read_alert(alert_id: str) -> AlertDetailBody:
+        """One alert with its history."""
+        found = alert(store, tenant, alert_id)
+        if found is None:
+            raise HTTPException(404, "there is no alert of this id")
+        return AlertDetailBody.from_history(found, alert_history(store, tenant, alert_id))
+
+    @router.get("/incidents")
+    def list_incidents(
+        request: Request, response: Response, query: Annotated[Query, fastapi.Query()]
+    ) -> list[IncidentBody]:
+        """Incidents, latest start first; pages as for alerts."""
+        page = incidents(store, tenant, query.incidents(), limit=query.limit, cursor=query.cursor)
+        _say_page(request, response, page.total, page.next_cursor)
+        return [IncidentBody.from_stored(each) for each in page.items]
+
+    return router
+
+
+def _health_routes(store: Store, tenant: str) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/health")
+    def health() -> HealthBody:
+        """Always 200; `status` and `checks` say what is wrong."""
+        return _health(store, tenant)
+
+    @router.get("/health/live")
+    def live() -> HealthBody:
+        """Always 200: the process answers."""
+        return HealthBody(status="healthy", version=__version__, checks={})
+
+    @router.get("/health/ready", responses={503: {"model": HealthBody}})
+    def ready(response: Response) -> HealthBody:
+        """200 where requests can be answered, else 503."""
+        told = _health(store, tenant)
+        if told.status != "healthy":
+            response.status_code = 503
+        return told
+
+    return router
+
+
+def _health(store: Store, tenant: str) -> HealthBody:
+    try:
+        alerts(store, tenant, limit=1)
+    except StoreError as exc:
+        return HealthBody(status="degraded", version=__version__, checks={"store": str(exc)})
+    return HealthBody(status="healthy", version=__version__, checks={"store": "ok"})
+
+
+def _say_page(request: Request, response: Response, total: int, next_cursor: str | None) -> None:
+    response.headers["X-Total-Count"] = str(total)
+    if next_cursor is not None:
+        same = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+        following = f"{request.url.path}?{urlencode([*same, ('cursor', next_cursor)])}"
+        response.headers["X-Next-Cursor"] = next_cursor
+        response.headers["Link"] = f'<{following}>; rel="next"'
