@@ -11,6 +11,8 @@ import polars as pl
 CLOCK = "clock_us"
 """Name of the column with a source's running clock, µs; never null, never falling within a source."""
 
+_RANK = "merge_rank"
+
 
 class Merger:
     """Frames of n sources in, one frame in clock order out.
@@ -26,7 +28,8 @@ class Merger:
     def add(self, source: int, frame: pl.DataFrame) -> None:
         """Take the next `frame` of `source`."""
         if frame.height:
-            self._held[source].append(frame.with_columns(pl.lit(source, dtype=pl.Int32).alias("merge_rank")))
+            rank = pl.lit(source, dtype=pl.Int32).alias(_RANK)
+            self._held[source].append(frame.with_columns(rank))
             self._reached[source] = int(frame[CLOCK][-1])
 
     def finish(self, source: int) -> None:
@@ -49,18 +52,15 @@ class Merger:
             return None
         parts: list[pl.DataFrame] = []
         for source, frames in enumerate(self._held):
-            if frames:
+            if frames and int(frames[0][CLOCK][0]) < limit:
                 whole = pl.concat(frames) if len(frames) > 1 else frames[0]
-                n_out = int((whole[CLOCK] < limit).sum()) if limit != _ALL else whole.height
+                n_out = int((whole[CLOCK] < limit).sum())
                 parts.append(whole[:n_out])
                 self._held[source] = [whole[n_out:]] if n_out < whole.height else []
-        parts = [part for part in parts if part.height]
         if not parts:
             return None
-        merged = pl.concat(parts) if len(parts) > 1 else parts[0]
-        if len(parts) > 1:
-            merged = merged.sort(CLOCK, "merge_rank", maintain_order=True)
-        return merged.drop("merge_rank")
+        merged = parts[0] if len(parts) == 1 else pl.concat(parts).sort(CLOCK, _RANK, maintain_order=True)
+        return merged.drop(_RANK)
 
     def _limit(self) -> int | None:
         open_clocks = [r for r, done in zip(self._reached, self._finished, strict=True) if not done]

@@ -9,7 +9,7 @@ know who reads the events.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 
 import numpy as np
@@ -21,7 +21,8 @@ from fm_anomaly.core.alerts import AlertBook, AlertEvent, AlertParams, Evidence
 from fm_anomaly.core.anomalies import Anomaly
 from fm_anomaly.core.buckets import BucketMaker
 from fm_anomaly.core.detection import Detection, DetectionParams
-from fm_anomaly.core.frames import US_PER_S, Severity
+from fm_anomaly.core.frames import Severity
+from fm_anomaly.core.history import History
 from fm_anomaly.core.merging import CLOCK
 from fm_anomaly.core.parsing import ParsingParams
 from fm_anomaly.core.sources import Source, SourceName
@@ -87,6 +88,7 @@ class Pipeline:
         self.windows = Windows(self.params.windows)
         self.detection = Detection(self.params.detection)
         self.book = AlertBook(self.params.alerts)
+        self.history = History()
         self.n_counted = 0
         self.n_late = 0
         self._makes = BucketMaker(self.templates, self.streams)
@@ -219,6 +221,7 @@ class Pipeline:
         content = self.windows.pop(number)
         start_us = number * self.params.windows.bucket_us
         buckets = self._makes.closed(content, start_us, end_us or start_us + self.params.windows.bucket_us)
+        self.history.add(buckets)
         anomalies = self.detection.close(start_us, buckets)
         return self._alert(anomalies, tick_us, content, batch)
 
@@ -270,6 +273,7 @@ class Pipeline:
             "windows": self.windows.snapshot(),
             "detection": self.detection.snapshot(),
             "alerts": self.book.snapshot(),
+            "history": self.history.snapshot(),
             "accounting": {"counted": self.n_counted, "late": self.n_late},
         }
         return Snapshot(sections, digest(self.params), libraries())
@@ -296,6 +300,7 @@ class Pipeline:
         pipeline.windows = Windows.restore(parts["windows"], params.windows)
         pipeline.detection = Detection.restore(parts["detection"], params.detection)
         pipeline.book = AlertBook.restore(parts["alerts"], params.alerts)
+        pipeline.history = History.restore(parts["history"])
         pipeline.n_counted, pipeline.n_late = parts["accounting"]["counted"], parts["accounting"]["late"]
         pipeline._makes = BucketMaker.restore(parts["merges"], pipeline.templates, pipeline.streams)
         return pipeline
@@ -303,7 +308,8 @@ class Pipeline:
 
 def digest(params: PipelineParams) -> str:
     """Return a digest of the settings that shape state: a snapshot of other settings cannot be gone on with."""
-    shaping = (params.tenant, params.parsing, params.templates, params.windows)
+    parsing = replace(params.parsing, reference_us=None)  # the file's age, another one every day
+    shaping = (params.tenant, parsing, params.templates, params.windows)
     return hashlib.blake2b(repr(shaping).encode(), digest_size=8).hexdigest()
 
 

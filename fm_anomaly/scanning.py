@@ -1,0 +1,131 @@
+"""One scan: several sources, merged by event time, through one Pipeline to the end.
+
+The command line, notebooks and evaluations call `scan`, so they cannot differ. It knows sources by the protocol `Readable`
+and must not know files, options or how a result is shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from fm_anomaly.core.alerts import AlertEvent
+from fm_anomaly.core.merging import Merger
+from fm_anomaly.core.pipeline import Pipeline, PipelineParams
+from fm_anomaly.core.scan_report import scan_report
+from fm_anomaly.core.sources import SourceName
+
+_SMALL_BYTES = 1 << 18
+_HELD_BYTES = 16 << 20
+
+OnEvents = Callable[[list[AlertEvent]], None]
+"""Called with the events of each step, in order; for cards shown while a scan runs."""
+
+
+class Readable(Protocol):
+    """A source of bytes: a name, the service it stands for, and its bytes in order."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def service(self) -> str: ...
+    def chunks(self) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TextSource:
+    """A source whose bytes are in memory already."""
+
+    name: str
+    data: bytes
+    service: str = "app"
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes."""
+        yield self.data
+
+
+@dataclass(slots=True)
+class Scan:
+    """A finished scan: the pipeline as it stands, and what it took."""
+
+    pipeline: Pipeline
+    names: list[str]
+    elapsed_s: float
+    events: list[AlertEvent] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object of `scan --json`; see docs/contracts.md."""
+        return scan_report(self.pipeline, self.names, self.elapsed_s)
+
+
+def scan(
+    sources: Sequence[Readable],
+    params: PipelineParams | None = None,
+    *,
+    pipeline: Pipeline | None = None,
+    default_us: int = 0,
+    on_events: OnEvents | None = None,
+    is_final: bool = True,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Scan:
+    """Read `sources` to their ends and return what was found.
+
+    Parameters
+    ----------
+    pipeline
+        Goes on with this one (of `params` or a snapshot) instead of a new one.
+    default_us
+        Event time (µs, UTC) of records in sources that tell no time at all.
+    is_final
+        Whether the input ends here: False leaves the last buckets open, to go on later.
+    """
+    started = clock()
+    pipeline = pipeline or Pipeline(params)
+    events: list[AlertEvent] = []
+
+    def note(fresh: list[AlertEvent]) -> None:
+        events.extend(fresh)
+        if fresh and on_events is not None:
+            on_events(fresh)
+
+    if len(sources) == 1:
+        _read_one(pipeline, sources[0], default_us, note)
+    else:
+        _read_merged(pipeline, sources, default_us, note)
+    if is_final:
+        note(pipeline.flush())
+    return Scan(pipeline, [source.name for source in sources], clock() - started, events)
+
+
+def _read_one(pipeline: Pipeline, source: Readable, default_us: int, note: OnEvents) -> None:
+    name = SourceName(source.name, source.service)
+    pipeline.source(name, default_us)
+    for data in source.chunks():
+        note(pipeline.observe(name, data, default_us))
+
+
+def _read_merged(pipeline: Pipeline, sources: Sequence[Readable], default_us: int, note: OnEvents) -> None:
+    """Read always on where event time is furthest behind, so that little is held."""
+    merger = Merger(len(sources))
+    piece_bytes = max(_SMALL_BYTES, _HELD_BYTES // max(1, len(sources)))
+    readers = [_pieces(source.chunks(), piece_bytes) for source in sources]
+    stages = [pipeline.source(SourceName(source.name, source.service), default_us) for source in sources]
+    while (at := merger.behind()) is not None:
+        data = next(readers[at], None)
+        if data is None:
+            merger.add(at, stages[at].flush())
+            merger.finish(at)
+        else:
+            merger.add(at, stages[at].feed(data))
+        ready = merger.take()
+        if ready is not None:
+            note(pipeline.take(ready))
+
+
+def _pieces(chunks: Iterator[bytes], size_bytes: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        for at in range(0, len(chunk), size_bytes):
+            yield chunk[at : at + size_bytes]
