@@ -26,7 +26,7 @@ class BucketMaker:
 
     def follow_merges(self, row: int | None) -> None:
         """Let the merges that rows up to `row` of the last batch brought count from now on; None: all of them."""
-        log = self._templates.merge_log
+        log = getattr(self._templates, "merge_log", ())  # TODO
         while log and (row is None or log[0].row <= row):
             merge = log.popleft()
             self._into[merge.index] = merge.into
@@ -77,11 +77,11 @@ class BucketMaker:
                 TemplateCount(
                     template=index,
                     template_id=template.template_id,
-                    text=template.birth_text,
+                    text=template.text,
                     count=sum(tally.count for tally in tallies),
                     n_errors=sum(tally.n_errors for tally in tallies),
                     first_us=min(tally.first_us for tally in tallies),
-                    is_degraded=template.is_degraded,
+                    is_degraded=template.is_coarse,
                 )
             )
         return by_stream
