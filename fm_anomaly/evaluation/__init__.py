@@ -1,0 +1,1 @@
+"""Evaluation: samples with truth, labelled benchmarks, replay."""
