@@ -1,0 +1,448 @@
+"""Templates: redacted messages of many streams → indices of event types, with ids that stay.
+
+Columns first: a message whose shape is known costs two dictionary look-ups; only what is new goes, in the
+order of its first appearance, through the normaliser, Drain3 and the merging on evidence. Everything here is
+a function of the records so far, however they were cut into calls. Knows nothing of time, alerts or storage.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b32encode
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fm_anomaly.core.normalizing import NORMALIZER_VERSION, Normalized, fold_digits, mask_hex, normalize, write
+from fm_anomaly.core.template_health import HealthParams, TemplateCounts, TemplateHealth, judge
+from fm_anomaly.core.template_merging import OPEN, Tokens
+from fm_anomaly.core.template_mining import MiningParams, PairMiner
+from fm_anomaly.errors import SnapshotError, UsageError
+
+Indices = NDArray[np.int64]
+
+_CODE_BITS = 32
+_OVERFLOW = "<overflow>"
+_FIRST_WORD = re.compile(r"[^\W\d_]{2,40}(?=$|[\s:,])")
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateParams:
+    """Settings of the `TemplateStore`; all of them shape its state.
+
+    The caps bound what text from outside can multiply: live templates and coarse templates a stream; templates,
+    shapes remembered, and pairs of stream and event key over all streams; entries of the caches.
+    """
+
+    mining: MiningParams = field(default_factory=MiningParams)
+    health: HealthParams = field(default_factory=HealthParams)
+    max_templates_per_stream: int = 4_000
+    max_templates: int = 20_000
+    max_coarse_per_stream: int = 64
+    max_shapes: int = 50_000
+    max_pairs: int = 20_000
+    max_cached: int = 200_000
+
+
+@dataclass(slots=True)
+class Template:
+    """An event type. `template_id` never changes; `text` widens; a merged one points to its successor.
+
+    `kinds` holds the mask type of each token, "" for a constant. `is_coarse` marks the catch-all of a stream
+    whose templates exploded; it says nothing about one event.
+    """
+
+    template_id: str
+    stream: int
+    event_key: str
+    tokens: Tokens
+    kinds: tuple[str, ...]
+    gaps: tuple[str, ...]
+    born_order: int
+    is_coarse: bool = False
+    merged_into: int | None = None
+    aliases: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The template as people see it, wildcards typed."""
+        return write(self.tokens, self.kinds, self.gaps)
+
+    def open_slots(self, tokens: Tokens) -> None:
+        """Make a wildcard of each slot that `tokens` has open."""
+        if len(tokens) == len(self.kinds):
+            self.kinds = tuple("*" if t == OPEN else k for t, k in zip(tokens, self.kinds, strict=True))
+
+    def widen(self, kinds: tuple[str, ...]) -> None:
+        """Take a further message's mask types: a wildcard of two types has none."""
+        if kinds != self.kinds and len(kinds) == len(self.kinds):
+            pairs = zip(self.kinds, kinds, strict=True)
+            self.kinds = tuple(mine if not mine or mine == its else "*" for mine, its in pairs)
+
+
+@dataclass(slots=True)
+class _Stream:
+    n_live: int = 0
+    is_capped: bool = False
+    coarse: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Pair:
+    stream: int
+    event_key: str
+    miner: PairMiner
+
+
+def template_id(event_key: str, tokens: Iterable[str]) -> str:
+    """Return the id of a template born with `tokens`: 80 bits of BLAKE2b in 16 letters of base32."""
+    text = "\x1f".join((str(NORMALIZER_VERSION), event_key, *tokens))
+    return b32encode(blake2b(text.encode(), digest_size=10).digest()).decode().lower()
+
+
+class TemplateStore:
+    """Templates of all streams of a pipeline, one miner a (stream, event key).
+
+    `templates` is append-only and dense; an index given out stays valid for ever.
+    """
+
+    def __init__(self, params: TemplateParams = TemplateParams()) -> None:
+        self.params = params
+        self.templates: list[Template] = []
+        self._canonical: list[int] = []
+        self._followers: dict[int, list[int]] = {}
+        self._counts = np.zeros(256, dtype=np.int64)
+        self._n_live = 0
+        self._streams: dict[int, _Stream] = {}
+        self._event_keys: dict[str, int] = {"": 0}
+        self._pairs: list[_Pair] = []
+        self._pair_codes: dict[int, int] = {}
+        # State, not cache: shape → code of its normalised form. First come, first kept, so that what a
+        # capped stream still knows does not depend on how long ago it was seen.
+        self._shapes: dict[str, int] = {}
+        self._codes: dict[tuple[Tokens, tuple[str, ...]], int] = {}
+        self._normalized: list[Normalized] = []
+        # Caches of settled answers: dropping them changes nothing but speed.
+        self._known: dict[int, int] = {}
+        self._recent: dict[tuple[int, str], int] = {}
+        # Merges of the running call, (moved, target): rows behind them follow.
+        self._moves: list[tuple[int, int]] = []
+
+    def assign(self, streams: NDArray[np.int32], bodies: pl.Series, event_keys: pl.Series | None = None) -> Indices:
+        """Return per record the index of its template in `templates`, merges up to that record followed.
+
+        Parameters
+        ----------
+        streams : shape (n,), small numbers chosen by the caller
+        bodies : String series of n redacted messages; null counts as ""
+        event_keys : String series of n, or None where all are ""
+
+        Cost: about 1 µs a record of a known shape, some 100 µs for a new normalised form.
+        """
+        if not len(bodies):
+            return np.zeros(0, dtype=np.int64)
+        pairs = self._pairs_of(np.asarray(streams, dtype=np.int64), event_keys)
+        shapes, codes = self._codes_of(bodies)
+        raw = self._look_up(pairs, codes)
+        missing = np.flatnonzero(raw < 0)
+        out = self.canonical(raw) if len(missing) < len(raw) else raw
+        if len(missing):
+            self._assign_missing(missing, pairs, shapes, out)
+        self._count(out)
+        return out
+
+    def canonical(self, indices: Indices) -> Indices:
+        """Return `indices` with merges followed, as they stand now."""
+        return np.asarray(self._canonical, dtype=np.int64)[indices] if self._canonical else indices
+
+    def counts(self) -> Indices:
+        """Return the records of each template, those of merged ones under their successor. Changes nothing."""
+        own = np.zeros(len(self.templates), dtype=np.int64)
+        np.add.at(own, np.asarray(self._canonical, dtype=np.int64), self._counts[: len(own)])
+        return own
+
+    def merge(self, index_a: int, index_b: int) -> int:
+        """Merge two templates of one stream on a person's word; return the index that stays, the older one's.
+
+        Raises `UsageError` where an index is unknown or the two belong to different streams.
+        """
+        for index in (index_a, index_b):
+            if not 0 <= index < len(self.templates):
+                raise UsageError(f"no template number {index}: there are {len(self.templates)}")
+        target, other = sorted((self._canonical[index_a], self._canonical[index_b]))
+        a, b = self.templates[target], self.templates[other]
+        if a.stream != b.stream:
+            raise UsageError(
+                f"templates {a.template_id} and {b.template_id} are of different services; merge within one"
+            )
+        self._redirect(other, target)
+        self._moves.clear()
+        return target
+
+    def resolve(self, prefix: str) -> list[int]:
+        """Return the live templates whose id or alias starts with `prefix` ("t:" allowed), oldest first.
+
+        One id may stand in several streams, for it names the event and not who wrote it.
+        """
+        prefix = prefix.removeprefix("t:").lower()
+        return sorted({self._canonical[i] for i, t in enumerate(self.templates) if t.template_id.startswith(prefix)})
+
+    def health(self, stream: int) -> TemplateHealth:
+        """Return whether the templates of `stream` can be trusted, in a sentence. Changes nothing."""
+        counts = self.counts()
+        mine = [(int(counts[i]), t) for i, t in enumerate(self.templates) if t.stream == stream]
+        live = [n for n, t in mine if t.merged_into is None and not t.is_coarse]
+        state = self._streams.get(stream, _Stream())
+        return judge(
+            TemplateCounts(
+                records=sum(n for n, _ in mine),
+                templates=len(live),
+                singletons=sum(n == 1 for n in live),
+                largest=max(live, default=0),
+                overflow=sum(n for n, t in mine if t.is_coarse),
+                is_capped=state.is_capped,
+            ),
+            self.params.health,
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as plain values. Changes nothing; caches are left out."""
+        return {
+            "normalizer": NORMALIZER_VERSION,
+            "templates": [_template_to_plain(t) for t in self.templates],
+            "canonical": list(self._canonical),
+            "counts": self._counts[: len(self.templates)].tolist(),
+            "streams": [
+                [number, s.n_live, s.is_capped, [[*key, index] for key, index in s.coarse.items()]]
+                for number, s in self._streams.items()
+            ],
+            "event_keys": list(self._event_keys),
+            "pairs": [[p.stream, p.event_key, p.miner.snapshot()] for p in self._pairs],
+            "pair_codes": [[wide, code] for wide, code in self._pair_codes.items()],
+            "shapes": [[shape, code] for shape, code in self._shapes.items()],
+            "normalized": [[list(n.key), list(n.kinds), list(n.gaps)] for n in self._normalized],
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any], params: TemplateParams = TemplateParams()) -> TemplateStore:
+        """Return the store that `snapshot` described; it goes on as if it had never stopped.
+
+        Raises `SnapshotError` where the state was made by another version of the normaliser.
+        """
+        if state["normalizer"] != NORMALIZER_VERSION:
+            raise SnapshotError(
+                f"templates were normalised by version {state['normalizer']}, this is {NORMALIZER_VERSION}; "
+                "start them anew"
+            )
+        store = cls(params)
+        store.templates = [_template_from_plain(plain) for plain in state["templates"]]
+        store._canonical = list(state["canonical"])
+        for index, target in enumerate(store._canonical):
+            if index != target:
+                store._followers.setdefault(target, []).append(index)
+        store._counts = np.array([*state["counts"], *([0] * 256)], dtype=np.int64)
+        store._n_live = sum(t.merged_into is None and not t.is_coarse for t in store.templates)
+        for number, n_live, is_capped, coarse in state["streams"]:
+            store._streams[number] = _Stream(n_live, is_capped, {(key, word): i for key, word, i in coarse})
+        store._event_keys = {key: code for code, key in enumerate(state["event_keys"])}
+        for stream, event_key, miner in state["pairs"]:
+            store._pairs.append(_Pair(stream, event_key, PairMiner.restore(miner, params.mining)))
+        store._pair_codes = dict(state["pair_codes"])
+        store._shapes = dict(state["shapes"])
+        for key, kinds, gaps in state["normalized"]:
+            store._code_of(Normalized(tuple(key), tuple(kinds), tuple(gaps)))
+        return store
+
+    # --- known messages, in columns
+
+    def _pairs_of(self, streams: Indices, event_keys: pl.Series | None) -> Indices:
+        """Return each record's pair number; new pairs are numbered by first appearance."""
+        wide = streams << _CODE_BITS
+        if event_keys is not None:
+            keys = event_keys.fill_null("").to_list() if event_keys.null_count() else event_keys.to_list()
+            codes = np.fromiter(map(self._event_keys.get, keys, repeat(-1)), np.int64, len(keys))
+            for row in np.flatnonzero(codes < 0).tolist():
+                codes[row] = self._event_key_code(keys[row])
+            wide = wide | codes
+        if (wide == wide[0]).all():
+            return np.full(len(wide), self._pair(int(wide[0])), dtype=np.int64)
+        distinct, first, inverse = np.unique(wide, return_index=True, return_inverse=True)
+        table = np.zeros(len(distinct), dtype=np.int64)
+        for i in np.argsort(first).tolist():
+            table[i] = self._pair(int(distinct[i]))
+        return table[inverse]
+
+    def _event_key_code(self, event_key: str) -> int:
+        """Return the code of an event key; beyond the cap all new ones count as ""."""
+        if event_key not in self._event_keys and len(self._event_keys) >= self.params.max_pairs:
+            return 0
+        return self._event_keys.setdefault(event_key, len(self._event_keys))
+
+    def _pair(self, wide: int) -> int:
+        code = self._pair_codes.get(wide)
+        if code is not None:
+            return code
+        stream, key_code = wide >> _CODE_BITS, wide & ((1 << _CODE_BITS) - 1)
+        if key_code and len(self._pairs) >= self.params.max_pairs:
+            return self._pair(stream << _CODE_BITS)
+        self._streams.setdefault(stream, _Stream())
+        event_key = next(key for key, c in self._event_keys.items() if c == key_code)
+        self._pairs.append(_Pair(stream, event_key, PairMiner(self.params.mining)))
+        self._pair_codes[wide] = len(self._pairs) - 1
+        return len(self._pairs) - 1
+
+    def _codes_of(self, bodies: pl.Series) -> tuple[list[str], Indices]:
+        """Return each body's shape, and the code of its normalised form or -1 where that is not known."""
+        shapes = fold_digits(bodies)
+        codes = np.fromiter(map(self._shapes.get, shapes, repeat(-1)), np.int64, len(shapes))
+        rows = np.flatnonzero(codes < 0).tolist()
+        if rows:
+            # Only here: a shape that holds hex runs is never among the known ones, for those are masked.
+            masked = mask_hex(pl.Series([shapes[i] for i in rows], dtype=pl.String)).to_list()
+            codes[rows] = np.fromiter(map(self._shapes.get, masked, repeat(-1)), np.int64, len(rows))
+            for row, shape in zip(rows, masked, strict=True):
+                shapes[row] = shape
+        return shapes, codes
+
+    def _look_up(self, pairs: Indices, codes: Indices) -> Indices:
+        keys = (pairs << _CODE_BITS) | codes  # -1 | anything is -1, and that is never known
+        return np.fromiter(map(self._known.get, keys.tolist(), repeat(-1)), np.int64, len(keys))
+
+    def _count(self, out: Indices) -> None:
+        if len(self.templates) > len(self._counts):
+            more = np.zeros(max(len(self.templates), 2 * len(self._counts)) - len(self._counts), dtype=np.int64)
+            self._counts = np.concatenate((self._counts, more))
+        self._counts += np.bincount(out, minlength=len(self._counts))
+
+    # --- new messages, one by one in the order of the records
+
+    def _assign_missing(self, missing: Indices, pairs: Indices, shapes: list[str], out: Indices) -> None:
+        pair_codes = pairs[missing].tolist()
+        for row, pair_code in zip(missing.tolist(), pair_codes, strict=True):
+            out[row] = self._canonical[self._assign_one(pair_code, shapes[row])]
+            for moved, target in self._moves:
+                behind = out[row + 1 :]
+                behind[behind == moved] = target
+            self._moves.clear()
+
+    def _assign_one(self, pair_code: int, shape: str) -> int:
+        pair = self._pairs[pair_code]
+        code = self._shapes.get(shape)
+        if code is None:
+            if self._is_capped(pair.stream):
+                return self._coarse(pair, shape)
+            if len(self._shapes) >= self.params.max_shapes:
+                return self._assign_unlisted(pair_code, shape)
+            code = self._shapes[shape] = self._code_of(normalize(shape))
+        key = (pair_code << _CODE_BITS) | code
+        index = self._known.get(key)
+        if index is None:
+            index = self._settle(pair, self._normalized[code], shape)
+            if len(self._known) >= self.params.max_cached:
+                self._known.clear()
+            self._known[key] = index
+        return index
+
+    def _assign_unlisted(self, pair_code: int, shape: str) -> int:
+        """Assign a message of a shape that came too late to be remembered as state."""
+        index = self._recent.get((pair_code, shape))
+        if index is None:
+            index = self._settle(self._pairs[pair_code], normalize(shape), shape)
+            if len(self._recent) >= self.params.max_cached:
+                self._recent.clear()
+            self._recent[pair_code, shape] = index
+        return index
+
+    def _code_of(self, normalized: Normalized) -> int:
+        code = self._codes.setdefault((normalized.key, normalized.kinds), len(self._normalized))
+        if code == len(self._normalized):
+            self._normalized.append(normalized)
+        return code
+
+    def _settle(self, pair: _Pair, normalized: Normalized, shape: str) -> int:
+        """Return the template of a normalised message, mining it where it is new."""
+        index = pair.miner.find(normalized.key)
+        if index is None:
+            if self._is_capped(pair.stream):
+                return self._coarse(pair, shape)
+            index = self._mine(pair, normalized)
+        self.templates[self._canonical[index]].widen(normalized.kinds)
+        return index
+
+    def _mine(self, pair: _Pair, normalized: Normalized) -> int:
+        learned = pair.miner.learn(normalized.key, len(self.templates))
+        if learned.is_new:
+            self._born(pair, normalized.key, normalized.kinds, normalized.gaps)
+        for merge in learned.merges:
+            members = sorted({self._canonical[m] for m in merge.members})
+            for other in members[1:]:
+                self._redirect(other, members[0])
+            self.templates[members[0]].open_slots(merge.tokens)
+        return learned.index
+
+    def _born(
+        self, pair: _Pair, tokens: Tokens, kinds: tuple[str, ...], gaps: tuple[str, ...], is_coarse: bool = False
+    ) -> int:
+        index = len(self.templates)
+        name = template_id(pair.event_key, tokens)
+        self.templates.append(Template(name, pair.stream, pair.event_key, tokens, kinds, gaps, index, is_coarse))
+        self._canonical.append(index)
+        if not is_coarse:
+            self._n_live += 1
+            self._streams[pair.stream].n_live += 1
+        return index
+
+    def _redirect(self, other: int, target: int) -> None:
+        """Let `target` stand for `other` and all that `other` stood for; the old ids become its aliases."""
+        if other == target:
+            return
+        moved, kept = self.templates[other], self.templates[target]
+        followers = [other, *self._followers.pop(other, [])]
+        for index in followers:
+            self._canonical[index] = target
+        self._followers.setdefault(target, []).extend(followers)
+        moved.merged_into = target
+        kept.aliases += [a for a in (moved.template_id, *moved.aliases) if a not in kept.aliases]
+        if not moved.is_coarse:
+            self._n_live -= 1
+            self._streams[moved.stream].n_live -= 1
+        self._moves.append((other, target))
+
+    def _is_capped(self, stream: int) -> bool:
+        """Whether the stream has no room for a further template; once full, it stays so."""
+        state = self._streams[stream]
+        if not state.is_capped:
+            state.is_capped = (
+                state.n_live >= self.params.max_templates_per_stream or self._n_live >= self.params.max_templates
+            )
+        return state.is_capped
+
+    def _coarse(self, pair: _Pair, shape: str) -> int:
+        """Return the catch-all template for a message of a capped stream: its event key and first word."""
+        coarse = self._streams[pair.stream].coarse
+        first = _FIRST_WORD.match(shape)
+        key = (pair.event_key, first[0] if first else "")
+        if key not in coarse and len(coarse) >= self.params.max_coarse_per_stream:
+            key = ("", "")
+        if key not in coarse:
+            tokens = (key[1] or "<*>", _OVERFLOW)
+            coarse[key] = self._born(pair, tokens, ("" if key[1] else "*", "*"), ("", " ", ""), is_coarse=True)
+        return coarse[key]
+
+
+def _template_to_plain(t: Template) -> list[Any]:
+    return [
+        t.template_id, t.stream, t.event_key, list(t.tokens), list(t.kinds), list(t.gaps), t.born_order,
+        t.is_coarse, t.merged_into, list(t.aliases),
+    ]  # fmt: skip
+
+
+def _template_from_plain(plain: list[Any]) -> Template:
+    name, stream, event_key, tokens, kinds, gaps, *rest = plain
+    return Template(name, stream, event_key, tuple(tokens), tuple(kinds), tuple(gaps), *rest)
