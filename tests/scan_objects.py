@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+TEMPLATE_ID = "aaaabbbbccccdddd"
+
 
 def make_alert(**changes: Any) -> dict[str, Any]:
     """Return an alert as `scan --json` has it, with `changes`."""
@@ -21,8 +23,8 @@ def make_alert(**changes: Any) -> dict[str, Any]:
         "expected_low": 0.0,
         "expected_high": 1.0,
         "unit": "per minute",
-        "subject": "t1",
-        "template_ids": ["t1"],
+        "subject": TEMPLATE_ID,
+        "template_ids": [TEMPLATE_ID],
     } | changes
 
 
@@ -38,7 +40,7 @@ def make_incident(*alerts: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "services": ["api"],
         "what": ['135 × "lid stuck"'],
         "alerts": list(alerts),
-        "template_ids": ["t1"],
+        "template_ids": [TEMPLATE_ID],
         "evidence": [line],
         "series": {
             "name": "errors",
@@ -56,13 +58,13 @@ def make_scan(*incidents: dict[str, Any], lines: int = 10, last: str = "2026-03-
     """Return what `scan --json` prints for one small log with `incidents`."""
     counts = dict.fromkeys(("continuations", "blanks", "rejects", "skipped_own", "late", "truncated"), 0)
     template = {
-        "template_id": "t1",
+        "template_id": TEMPLATE_ID,
         "service": "api",
         "event_key": "",
         "template": "lid <num> stuck",
         "count": lines,
         "errors": lines,
-        "severity": "ERROR",
+        "severity": 17,
         "first": "2026-03-02T10:00:00Z",
         "last": last,
         "sample": "lid 4 stuck",

@@ -126,7 +126,7 @@ class StoredTemplate:
     template: str
     count: int
     errors: int
-    severity: str
+    severity: int
     first_us: int | None
     last_us: int | None
     sample: str

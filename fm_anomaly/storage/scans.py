@@ -190,13 +190,12 @@ def _span(scan: Mapping[str, Any], found: Mapping[str, Any]) -> _Row:
 
 
 def _template_row(tenant: str, source: str, template: Mapping[str, Any]) -> _Row:
-    texts = ("template_id", "service", "event_key", "template", "severity", "sample")
+    texts = ("template_id", "service", "event_key", "template", "sample")
     return {
         "tenant": tenant,
         "source_id": source,
         **{name: _text(template[name]) for name in texts},
-        "count": int(template["count"]),
-        "errors": int(template["errors"]),
+        **{name: int(template[name]) for name in ("count", "errors", "severity")},
         "first_us": optional_us(template["first"]),
         "last_us": optional_us(template["last"]),
         "aliases": _clean(template["aliases"]),

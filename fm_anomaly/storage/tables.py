@@ -122,7 +122,8 @@ templates = Table(
     Column("template", Text, nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("errors", BigInteger, nullable=False),
-    Column("severity", String(16), nullable=False),
+    # number of the OpenTelemetry logs data model, the highest seen
+    Column("severity", SmallInteger, nullable=False),
     Column("first_us", BigInteger),
     Column("last_us", BigInteger),
     Column("sample", Text, nullable=False),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +27,7 @@ from fm_anomaly.storage import (
 )
 from fm_anomaly.storage import templates as read_templates
 from fm_anomaly.storage.scans import _text
+from tests.conftest import ROOT
 from tests.scan_objects import make_alert, make_incident, make_scan
 
 
@@ -44,6 +47,18 @@ def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
 
 def firing(**changes: Any) -> dict[str, Any]:
     return make_alert(state="firing", end=None, **changes)
+
+
+def test_the_objects_of_these_tests_are_scans() -> None:
+    """What the tests save keeps to the published schema, so that they prove something about real scans."""
+    schema = json.loads((ROOT / "docs" / "schemas" / "scan.schema.json").read_text())
+    jsonschema.validate(make_scan(make_incident(make_alert(), firing())), schema)
+
+
+def test_an_incident_without_a_series_is_one(store: Store) -> None:
+    """A series of None, which the schema allows, comes back as None."""
+    save_scan(store, "t", make_scan(make_incident(make_alert(), series=None)))
+    assert [each.series for each in incidents(store, "t").items] == [None]
 
 
 def test_saving_twice_changes_nothing(store: Store) -> None:
