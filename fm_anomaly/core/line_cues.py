@@ -32,7 +32,9 @@ _WARNING_TAG = r"^\W{0,4}(?i:warning|warn)(?:\W|$)|^\S+:\s+(?i:warning):"
 _QUIET_TAG = (
     r"^\W{0,4}(?i:info|debug|trace|notice|verbose)(?:\W|$)|^\S+:\s+(?i:note|info):"
     # a passed test is no cause, whatever its name says
-    r"|(?:^|\s)(?:[✓✔√]|PASS(?:ED)?\b|ok \d|\.{2,} ?(?:ok|OK|passed)\b)|\bPASSED$"
+    r"|(?:^|\s)(?:[✓✔√]|PASS(?:ED)?\b|\[\s*OK\s*\])|^ok \d|\.{2,}\s*(?i:ok|passed)\b"
+    # a command that the shell echoes is not its answer
+    r"|^(?:\+{1,3}|\$) \S"
 )
 
 _FRAME = (
@@ -46,9 +48,10 @@ _FRAME = (
     r"|goroutine\s\d+\s\["  # Go
     r"|\S+\.\w+:\d+\s\+0x[0-9a-f]+"
     r"|\d+:\s+0x[0-9a-f]+\s"  # Rust, native back traces
-    r"|#\d+\s+0x[0-9a-f]+\s"
-    r"|-->\s\S+:\d+)"
+    r"|#\d+\s+0x[0-9a-f]+\s)"
 )
+# Source text quoted below a message, with its place and its gutter: Rust, gcc, JavaScript's test runners.
+_QUOTE = r"^\s*(?:-->\s\S+:\d+|>?\s*\d*\s*\|(?:\s|$)|= (?:note|help):)"
 
 _EXCEPTION = (
     r"\b[A-Z]\w*(?:Error|Exception|Failure|Fault)\b|\bTraceback \(most recent|\bpanicked at\b|\bpanic:"
@@ -65,14 +68,14 @@ _FAILURE_WORDS = (
 )
 _CUE = (
     rf"(?i:(?:^|[^\w./=-])(?:{_FAILURE_WORDS})(?:[^\w=/.-]|\.(?:\W|$)|$))"
-    r"|^\w*make(?:\[\d+\])?: \*\*\*|[✗✖✘✕]|^\s*E\s{2,}"
+    r"|(?i:\b(?:error|failure):(?:\s|$))|^\w*make(?:\[\d+\])?: \*\*\*|\bFAIL\b|^\s*not ok \d|[✗✖✘✕●]|^\s*E\s{2,}"
 )
 _NO_FAILURES = r"(?i)\b(?:fail(?:ures?|ed)?|errors?)\s*[:=]\s*0\b|\b(?:0|no)\s+(?:errors?|fail(?:ures?|ed|ing)?)\b"
 
 # A verdict says that something failed and not why: nothing but these words, numbers and the names of targets
 # (":app:test", "//app:test").
 _VERDICT_WORDS = (
-    "build|builds|task|tasks|test|tests|suite|suites|step|steps|job|jobs|stage|target|targets|pipeline|process|command"
+    "build|builds|task|tasks|test|tests|suite|suites|example|examples|spec|specs|step|steps|job|jobs|stage|target|targets|pipeline|process|command"
     "|compilation|compile|execution|run|result|results|status|summary|total|finished|completed|ended|exit|exited|code"
     "|error|errors|err|failed|failure|failures|fail|exception|fatal|unstable|passed|skipped|ignored|warning|warnings"
     "|with|an|a|the|in|of|was|were|is|are|has|have|there|and|what|went|wrong|due|to|these|following|info"
@@ -87,6 +90,7 @@ SCHEMA = {
     "indented": pl.Boolean(),
     "level": pl.UInt8(),
     "frame": pl.Boolean(),
+    "quote": pl.Boolean(),
     "exception": pl.Boolean(),
     "cue": pl.Boolean(),
     "verdict": pl.Boolean(),
@@ -134,6 +138,7 @@ def mark(texts: pl.Series) -> pl.DataFrame:
         text.str.contains(r"^\s").alias("indented"),
         level.cast(pl.UInt8).alias("level"),
         text.str.contains(_FRAME).alias("frame"),
+        text.str.contains(_QUOTE).alias("quote"),
         text.str.contains(_EXCEPTION).alias("exception"),
         text.str.replace_all(_NO_FAILURES, "").str.contains(_CUE).alias("cue"),
         (text.str.replace_all(_VERDICT_PARTS, "") == "").alias("verdict"),

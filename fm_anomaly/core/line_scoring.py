@@ -34,7 +34,7 @@ class LineScoringParams:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Physical lines of one log in ascending order: `numbers` (1-based) and `texts`, and a level known from elsewhere.
+    """Physical lines of one log in ascending order: `numbers` (1-based), `texts` (String), `levels`.
 
     `levels` (UInt8, values of `line_cues`) tells what the format says of a line; NO_LEVEL leaves it to the line's own
     tag. Numbers that are left out count as blank lines.
@@ -42,7 +42,7 @@ class Lines:
 
     numbers: NDArray[np.int64]
     texts: pl.Series
-    levels: NDArray[np.uint8] | None = None
+    levels: NDArray[np.uint8]
 
 
 def explaining_lines(before: Lines, after: Lines, params: LineScoringParams | None = None) -> NDArray[np.int64]:
@@ -69,70 +69,74 @@ def _dense(lines: Lines, max_blank: int) -> Lines:
     offset = np.arange(len(at)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
     is_made = offset > 0
     texts = lines.texts.gather(at).set(pl.Series(is_made), "") if is_made.any() else lines.texts
-    levels = np.zeros(len(at), dtype=np.uint8) if lines.levels is None else lines.levels[at]
-    return Lines(lines.numbers[at] + offset, texts, np.where(is_made, NO_LEVEL, levels).astype(np.uint8))
+    return Lines(lines.numbers[at] + offset, texts, np.where(is_made, NO_LEVEL, lines.levels[at]))
 
 
 class _Block:
-    """Marks of one log as arrays, and the two steps over them: seeds, then growth."""
+    """What each line of one log is, as arrays, and the two steps over them: seeds, then growth."""
 
-    def __init__(
-        self, marks: pl.DataFrame, novel: Mask, levels: NDArray[np.uint8] | None, params: LineScoringParams
-    ) -> None:
+    def __init__(self, marks: pl.DataFrame, novel: Mask, levels: NDArray[np.uint8], params: LineScoringParams) -> None:
         own = marks["level"].to_numpy()
-        level = own if levels is None else np.where(own == NO_LEVEL, levels, own)
         self.params = params
-        self.level = level
-        self.blank = marks["blank"].to_numpy()
-        self.frame = marks["frame"].to_numpy()
-        self.speaks = marks["exception"].to_numpy() | (marks["cue"].to_numpy() & (level != WARNING))
-        self.exception = marks["exception"].to_numpy()
-        self.verdict = marks["verdict"].to_numpy()
+        self.level = np.where(own == NO_LEVEL, levels, own)
+        self.blank = _mask(marks, "blank")
         self.novel = novel & ~self.blank
-        # Lines that belong to the line above them whatever they say.
-        self.follows = self.frame | (level == ERROR) | (marks["indented"].to_numpy() & (level == NO_LEVEL))
-        self.filler = self.novel & (level == NO_LEVEL)
+        self.frame = _mask(marks, "frame")
+        self.exception = _mask(marks, "exception")
+        self.cue = _mask(marks, "cue")
+        # Neither a verdict nor quoted source text says what went wrong.
+        self.mute = _mask(marks, "verdict") | _mask(marks, "quote")
+        untagged = self.level == NO_LEVEL
+        indented = _mask(marks, "indented") & untagged
+        # Lines that belong to the line above them, whatever they say and whether or not they are novel.
+        self.follows = self.frame | _mask(marks, "quote") | indented | (self.level == ERROR)
+        self.filler = self.novel & untagged
 
     def seeds(self) -> Mask:
         """Return where a block starts: novel lines that say what went wrong."""
-        framed = np.zeros_like(self.frame)
-        framed[:-1] |= self.frame[1:]
-        framed[:-2] |= self.frame[2:]
         says = np.select(
             [self.level == ERROR, self.level == WARNING, self.level == QUIET],
-            [np.ones_like(framed), self.exception | framed, np.zeros_like(framed)],
-            default=self.speaks | self.frame,
+            [True, self.exception | _soon(self.frame), False],
+            default=self.exception | self.cue | self.frame,
         )
-        return self.novel & ~self.verdict & says
+        return np.asarray(self.novel & ~self.mute & says, dtype=np.bool_)
 
     def grown(self, seeds: Mask) -> Mask:
         """Return `seeds` with the lines that belong to them."""
         out = seeds.copy()
-        bridge_end = self._next(seeds & (self.level == NO_LEVEL))
-        text_at = self._next(~self.blank)
+        next_text = _next(~self.blank)
+        to_seed = _next(seeds) - np.arange(len(seeds))
+        takes = self.follows | (self.filler & (to_seed <= self.params.max_bridge))
+        # Behind blank lines a block goes on with another seed or with what can only belong to it.
+        resumes = seeds | (self.follows & (self.level != ERROR))
         n = len(out)
         for seed in np.flatnonzero(seeds).tolist():
             at = seed + 1
             while at < n and not seeds[at]:
+                end = int(next_text[at]) if self.blank[at] else at + 1
                 if self.blank[at]:
-                    end = int(text_at[at])
-                    joins = end < n and end - at <= self.params.max_blank
-                    if not (joins and (seeds[end] or (self.follows[end] and self.level[end] != ERROR))):
+                    if end >= n or end - at > self.params.max_blank or not resumes[end]:
                         break
-                    out[at:end] = True
-                    at = end
-                elif self.follows[at] or (
-                    self.filler[at] and bridge_end[at] < n and bridge_end[at] - at <= self.params.max_bridge
-                ):
-                    out[at] = True
-                    at += 1
-                else:
+                elif not takes[at]:
                     break
+                out[at:end] = True
+                at = end
         return out
 
-    @staticmethod
-    def _next(where: Mask) -> NDArray[np.int64]:
-        """Return for each place the first place at or after it that is in `where`; the length where there is none."""
-        n = len(where)
-        at = np.where(where, np.arange(n), n)
-        return np.minimum.accumulate(at[::-1])[::-1]
+
+def _mask(marks: pl.DataFrame, name: str) -> Mask:
+    return np.asarray(marks[name].to_numpy(), dtype=np.bool_)
+
+
+def _soon(where: Mask) -> Mask:
+    """Return whether one of the next two places is in `where`."""
+    out = np.zeros_like(where)
+    out[:-1] |= where[1:]
+    out[:-2] |= where[2:]
+    return out
+
+
+def _next(where: Mask) -> NDArray[np.int64]:
+    """Return for each place the first place at or after it that is in `where`; far beyond the end if none is."""
+    at = np.where(where, np.arange(len(where)), 2 * len(where) + 1_000_000)
+    return np.minimum.accumulate(at[::-1])[::-1]
