@@ -5,7 +5,8 @@ What makes each one detectable, however it is drawn (r is the service's expected
 outage       a dependency is down: 40–95 % of the flows of one or two services fail, at least `MIN_ERRORS` errors never
              seen before, some or all with tracebacks.
 new_error    a deploy brings a bug: 4–40 % of the flows fail until the rollback, at least `MIN_ERRORS` errors.
-latency      durations of one service climb to 4–12× over 10–25 min, and stay there; at least 3 timed flows a minute.
+latency      durations of one service climb to 4–12× over 10–25 min, and stay there; timed records:
+             at least `MIN_TIMED_PER_MIN`.
 silence      a service writes nothing at all, heartbeats included, for so long that `MIN_MISSING` records are missing.
 volume_drop  flows fall to 3–20 % while heartbeats go on; at least `MIN_MISSING` records missing, r ≥ 10.
 burst        one message that was always there comes at 4 r (and 60) a minute or more, for 2–8 min.
@@ -29,6 +30,7 @@ from fm_anomaly.evaluation.truth import FaultKind
 
 MIN_ERRORS = 25
 MIN_MISSING = 80
+MIN_TIMED_PER_MIN = 5.0
 GAP_MIN = 60
 MINUTE_US = 60_000_000
 
@@ -71,6 +73,7 @@ class _Site:
     start_us: int
     room_min: float
     lines_per_flow: Mapping[str, float]
+    timed_per_flow: float
 
     def rate(self, service: Service) -> float:
         return service.rate_per_min * service.season.factor(self.start_us)
@@ -91,6 +94,7 @@ def draw_faults(
     span_us: tuple[int, int],
     kinds: Sequence[FaultKind],
     lines_per_flow: Mapping[str, float],
+    timed_per_flow: float,
 ) -> tuple[Fault, ...]:
     """Plant one fault of each of `kinds`, in a drawn order, in even slots of the span after its first hours.
 
@@ -106,7 +110,7 @@ def draw_faults(
             break
         begin = start + lead + i * slot + int(rng.random() * max(0, room_us - 45 * MINUTE_US))
         room_min = (start + lead + i * slot + room_us - begin) / MINUTE_US
-        site = _Site(rng, system, begin, min(75.0, room_min), lines_per_flow)
+        site = _Site(rng, system, begin, min(75.0, room_min), lines_per_flow, timed_per_flow)
         others = [k for k in FaultKind if k is not kind]
         tries = (_DRAWS[k](site) for k in (kind, *rng.sample(others, len(others))))
         fault = next((f for f in tries if f is not None), None)
@@ -144,8 +148,10 @@ def _outage(site: _Site) -> Fault | None:
 
 
 def _new_error(site: _Site) -> Fault | None:
-    rng, share = site.rng, _log_uniform(site.rng, 0.04, 0.4)
+    rng, drawn = site.rng, _log_uniform(site.rng, 0.04, 0.4)
     for service in site.shuffled():
+        # a share that would show too rarely in thin traffic is raised as far as is allowed
+        share = min(0.4, max(drawn, 1.2 * MIN_ERRORS / (site.flows(service) * site.room_min)))
         minutes = max(rng.uniform(10, 45), MIN_ERRORS / (site.flows(service) * share))
         if minutes > site.room_min:
             continue
@@ -169,7 +175,7 @@ def _latency(site: _Site) -> Fault | None:
     rng, slow, ramp = site.rng, _log_uniform(site.rng, 4, 12), site.rng.uniform(10, 25)
     minutes = ramp + rng.uniform(15, 40)
     for service in site.shuffled():
-        if site.flows(service) < 3 or minutes > site.room_min:
+        if site.flows(service) * site.timed_per_flow < MIN_TIMED_PER_MIN or minutes > site.room_min:
             continue
         return Fault(
             FaultKind.LATENCY,

@@ -21,7 +21,7 @@ from random import Random
 from fm_anomaly.evaluation import noise
 from fm_anomaly.evaluation.faults import MINUTE_US, Fault, draw_faults
 from fm_anomaly.evaluation.flows import Author, draw_strike, write_flow
-from fm_anomaly.evaluation.rendering import Format, renderer
+from fm_anomaly.evaluation.rendering import STRUCTURED, Format, renderer
 from fm_anomaly.evaluation.system import DAY_US, Service, System, draw_system
 from fm_anomaly.evaluation.truth import FaultKind, KnownError, PlantedIncident, SampleFile, Truth, iso_from_us
 from fm_anomaly.evaluation.vocabulary import VOCABULARIES
@@ -41,10 +41,10 @@ class GeneratorParams:
     days: float = 2.0
     start: str | None = None
     vocabulary: str | None = None
-    format: Format | None = None
+    format: Format | str | None = None
     n_services: int | None = None
     n_incidents: int | None = None
-    kinds: tuple[FaultKind, ...] = ()
+    kinds: tuple[FaultKind | str, ...] = ()
     rates: tuple[float, ...] = ()
     max_lines: int = 300_000
     is_merged: bool | None = None
@@ -84,8 +84,8 @@ def generate(params: GeneratorParams, out_dir: Path) -> Truth:
 
     Raises
     ------
-    KeyError
-        If `params.vocabulary` is not one of `VOCABULARIES`.
+    KeyError, ValueError
+        If `params.vocabulary`, its format or a kind is none that exists.
     OSError
         If `out_dir` cannot be written.
     """
@@ -105,7 +105,7 @@ def _draw(rng: Random, params: GeneratorParams) -> _Sample:
     # every draw happens whether its value is given or not: giving one must not change the others
     drawn = (rng.choice(list(VOCABULARIES)), rng.choice(list(Format)), rng.randint(2, 7), rng.randrange(500))
     vocabulary = VOCABULARIES[params.vocabulary or drawn[0]]
-    fmt = params.format or drawn[1]
+    fmt = Format(params.format or drawn[1])
     # only records that name their service share a file, unless asked for
     is_merged = rng.random() < 0.5 and fmt in (Format.PLAIN, Format.LOGFMT)
     is_merged = is_merged if params.is_merged is None else params.is_merged
@@ -119,7 +119,7 @@ def _draw(rng: Random, params: GeneratorParams) -> _Sample:
         own = Random(f"{params.seed}/{s.name}")
         authors[s.name] = Author(s, fmt, renderer(fmt, s.name, Random(f"look/{params.seed}"), is_shared=is_merged), own)
     lines_per_flow = {s.name: _lines_per_flow(s, fmt) for s in system.services}
-    faults = draw_faults(rng, system, span, _kinds(rng, params), lines_per_flow)
+    faults = draw_faults(rng, system, span, _kinds(rng, params), lines_per_flow, 2.5 if fmt in STRUCTURED else 1.0)
     mutes: dict[str, list[noise.Span]] = {s.name: [] for s in system.services}
     tallies = tuple(_Tally() for _ in faults)
     return _Sample(params, fmt, is_merged, system, span, authors, faults, tallies, mutes)
@@ -137,7 +137,7 @@ def _kinds(rng: Random, params: GeneratorParams) -> tuple[FaultKind, ...]:
     n = rng.choice((0, *range(1, most + 1), *range(1, most + 1)))
     every = rng.sample(list(FaultKind), len(FaultKind))
     if params.kinds:
-        return params.kinds
+        return tuple(FaultKind(k) for k in params.kinds)
     n = n if params.n_incidents is None else params.n_incidents
     return tuple(every[i % len(every)] for i in range(n))
 

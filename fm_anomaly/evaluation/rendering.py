@@ -41,7 +41,7 @@ class _Seconds(dict[int, str]):
     """Text of whole seconds ("2026-03-02T09:14:07"), remembered: a second has many records."""
 
     def __missing__(self, second: int) -> str:
-        text = self[second] = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
+        text = self[second] = datetime.fromtimestamp(second, UTC).isoformat()[:19]
         return text
 
 

@@ -182,7 +182,7 @@ def iso_from_us(us: int) -> str:
     '1970-01-01T00:01:00.500000Z'
     """
     s, frac = divmod(us, 1_000_000)
-    return f"{datetime.fromtimestamp(s, UTC):%Y-%m-%dT%H:%M:%S}.{frac:06d}Z"
+    return f"{datetime.fromtimestamp(s, UTC).isoformat()[:19]}.{frac:06d}Z"
 
 
 def score(scan: Mapping[str, Any], truth: Truth) -> Match:
