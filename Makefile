@@ -1,0 +1,70 @@
+# Needs make and Python 3.11 or newer, nothing else: each target sets up what it uses.
+
+PYTHON ?= python3
+VENV ?= .venv
+# public data sets, none of which is part of the project; absent ones are skipped with a word
+DATA ?= $(or $(FM_ANOMALY_DATA),../shared/data)
+# more for pytest: make test ARGS="-k windows"
+ARGS ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO := demo-out
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test long lint bench evaluate samples models lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with the package and what development needs
+
+$(STAMP): pyproject.toml requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "fm_anomaly needs Python 3.11 or newer; $(PYTHON) is older: make PYTHON=python3.12 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock -e '.[serve,categories]'
+	@touch $@
+
+demo: $(STAMP) ## the whole thread: a log, its incidents, the store, the API, the categories
+	rm -rf $(DEMO)
+	$(BIN)/fm-anomaly demo --out $(DEMO)
+	$(BIN)/fm-anomaly categorize --data-dir $(DEMO) --models $(DEMO)/models
+	$(BIN)/python scripts/show_alerts.py $(DEMO)
+
+test: $(STAMP) ## tests, without those that take minutes
+	FM_ANOMALY_DATA=$(DATA) $(BIN)/python -m pytest -m "not long" $(ARGS)
+
+long: $(STAMP) ## the tests that take minutes: many more fuzzed inputs
+	FM_ANOMALY_DATA=$(DATA) HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m long $(ARGS)
+
+lint: $(STAMP) ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP) ## speed and memory beside rivals, in one run, on one core
+	$(BIN)/python benchmarks/scan_speed.py $(ARGS)
+
+evaluate: $(STAMP) ## quality beside baselines: our own samples, and public data where it is present
+	$(BIN)/fm-anomaly evaluate samples $(ARGS)
+	@if [ -d "$(DATA)/loghub" ]; then $(BIN)/fm-anomaly evaluate loghub --data "$(DATA)/loghub"; \
+	  else echo "loghub: not at $(DATA)/loghub, left out (make evaluate DATA=FOLDER)"; fi
+	@if [ -d "$(DATA)/cidiff" ]; then $(BIN)/fm-anomaly evaluate cidiff --data "$(DATA)/cidiff"; \
+	  else echo "cidiff: not at $(DATA)/cidiff, left out (make evaluate DATA=FOLDER)"; fi
+
+samples: $(STAMP) ## write data/samples anew; the bytes must not change
+	$(BIN)/python scripts/make_samples.py data/samples
+
+models: $(STAMP) ## fit the categories of the bundled sample's errors into models/
+	$(BIN)/fm-anomaly categorize data/samples --models models
+
+lock: $(STAMP) ## pin anew what development installs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	{ head -1 requirements-dev.lock; $(BIN)/uv export --quiet --upgrade --python $(BIN)/python --group dev \
+	  --extra serve --extra categories --no-emit-project --no-hashes --no-header --no-annotate; } > $(VENV)/new.lock
+	rm uv.lock
+	mv $(VENV)/new.lock requirements-dev.lock
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
