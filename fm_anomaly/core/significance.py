@@ -22,15 +22,16 @@ def exposure_ratio(before: Counts, after: Counts) -> float:
     """Return how much more of everything `after` has than `before`: the weighted median ratio of shared events.
 
     A flood of one event, or a log that stops half way, leaves it nearly unmoved, unlike the ratio of the totals
-    (the idea of size factors: Anders and Huber, Genome Biology 11, 2010, R106). Weights are the smaller count of
-    the two. Without a shared event it is the ratio of the totals; of an empty log, 1.
+    (the idea of size factors: Anders and Huber, Genome Biology 11, 2010, R106). A weight is the logarithm of the
+    smaller count: rare events say little, and the commonest must not decide alone. Without a shared event it is
+    the ratio of the totals; of an empty log, 1.
     """
     shared = (before > 0) & (after > 0)
     if not shared.any():
         totals = int(before.sum()), int(after.sum())
         return totals[1] / totals[0] if all(totals) else 1.0
     ratio = after[shared] / before[shared]
-    weight = np.minimum(before[shared], after[shared])
+    weight = np.log1p(np.minimum(before[shared], after[shared]))
     order = np.lexsort((weight, ratio))
     below = np.cumsum(weight[order])
     return float(ratio[order][np.searchsorted(below, below[-1] / 2)])
