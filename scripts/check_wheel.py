@@ -3,6 +3,7 @@
 python scripts/check_wheel.py WHEEL
 """
 
+# ruff: noqa: T201 - what a script prints is its answer
 from __future__ import annotations
 
 import sys

@@ -5,6 +5,7 @@
 Uses the installed `fm-anomaly` and the standard library, as a client of another language would.
 """
 
+# ruff: noqa: T201 - what a script prints is its answer
 from __future__ import annotations
 
 import json
