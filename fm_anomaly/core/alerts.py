@@ -1,0 +1,519 @@
+"""Alerts: the stateful notice of one fingerprint, from firing to resolved, each change told once.
+
+`AlertBook` takes anomalies in order and keeps open and recent alerts and the digest, all bounded. What a
+page costs is rationed by a token bucket in event time; what it cuts goes to the digest. Must not know of
+detectors, receivers or the wall clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any
+
+from fm_anomaly.core.anomalies import KIND_WORTH, Anomaly, AnomalyKind
+from fm_anomaly.core.frames import US_PER_S, StreamKey
+
+_DAY_US = 86_400 * US_PER_S
+
+
+class AlertSeverity(StrEnum):
+    """How much an alert asks of a person."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for low to 3 for critical."""
+        return _RANKS[self]
+
+
+_RANKS = {severity: i for i, severity in enumerate(AlertSeverity)}
+
+
+class AlertState(StrEnum):
+    """State of an alert."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class AlertAction(StrEnum):
+    """What happened to an alert."""
+
+    FIRE = "fire"
+    UPDATE = "update"
+    RESOLVE = "resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertParams:
+    """Settings of alerts."""
+
+    keep_firing_s: int = 300
+    """An alert without a further anomaly for so long is resolved."""
+    reopen_s: int = 1800
+    """A fingerprint that fires again within so long of its resolution is the same alert, not told anew."""
+    budget: float = 5.0
+    """Notifications a service and day; critical alerts and new errors are never cut."""
+    join_s: int = 600
+    """An alert so soon after another of its service is of the same matter and costs no budget."""
+    max_evidence: int = 3
+    max_recent: int = 1_000
+    """Resolved alerts kept."""
+    max_open: int = 5_000
+    max_digest: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One redacted line."""
+
+    source: str
+    line: int
+    ts_us: int | None
+    service: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """The stateful notice of one fingerprint: (tenant, service, kind, subject)."""
+
+    alert_id: str
+    """Fingerprint and start, so that a replay sends the same id."""
+    fingerprint: str
+    state: AlertState
+    severity: AlertSeverity
+    kind: AnomalyKind
+    stream: StreamKey
+    subject: str
+    start_us: int
+    end_us: int
+    """End of the last span found anomalous."""
+    updated_us: int
+    title: str
+    reason: str
+    """The sentence of the strongest anomaly so far."""
+    observed: float
+    expected_low: float
+    expected_high: float
+    unit: str
+    score: float
+    """Largest `Score.raw` so far."""
+    n_events: int
+    """Records of the subject while it fired."""
+    n_anomalies: int
+    templates: tuple[int, ...]
+    template_ids: tuple[str, ...]
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+    is_notified: bool = True
+    """False: cut by the budget, to be read in the digest."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Key-values that identify the alert."""
+        return {
+            "tenant": self.stream.tenant,
+            "service": self.stream.service,
+            "kind": self.kind.value,
+            "subject": self.subject,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """One change of an alert, told once."""
+
+    action: AlertAction
+    alert: Alert
+    tick_us: int
+    notify: bool
+    """Whether a receiver should hear of it."""
+    reason: str
+    """Why this event: "new", "severity medium → high", "quiet for 5m" …"""
+
+
+@dataclass(frozen=True, slots=True)
+class DigestEntry:
+    """A finding worth a line but not a page."""
+
+    kind: AnomalyKind
+    stream: StreamKey
+    subject: str
+    title: str
+    reason: str
+    start_us: int
+    count: int
+    template_ids: tuple[str, ...] = ()
+
+
+def no_evidence(anomaly: Anomaly) -> tuple[Evidence, ...]:
+    """Return no lines: the lookup of tests and of detection alone."""
+    return ()
+
+
+DEFAULTS = AlertParams()
+_NEVER_CUT = frozenset({AnomalyKind.NEW_ERROR})
+
+
+@dataclass(slots=True)
+class _Tokens:
+    """Token bucket of one stream in event time."""
+
+    left: float
+    at_us: int
+    free_until_us: int = 0
+
+
+@dataclass(slots=True)
+class AlertBook:
+    """Open and recent alerts, and the digest."""
+
+    params: AlertParams = field(default_factory=AlertParams)
+    evidence: Callable[[Anomaly], tuple[Evidence, ...]] = no_evidence
+    n_cut: int = 0
+    """Alerts that the budget kept from being told."""
+    n_beyond: int = 0
+    """Anomalies not followed because too many alerts were open."""
+    _open: dict[str, Alert] = field(default_factory=dict)
+    _recent: dict[str, Alert] = field(default_factory=dict)
+    """Resolved alerts by id, oldest first."""
+    _last: dict[str, str] = field(default_factory=dict)
+    """Fingerprint → id of its newest resolved alert."""
+    _digest: dict[str, DigestEntry] = field(default_factory=dict)
+    _tokens: dict[StreamKey, _Tokens] = field(default_factory=dict)
+    _tick_us: int = 0
+
+    def apply(self, anomalies: Sequence[Anomaly], tick_us: int) -> list[AlertEvent]:
+        """Take the anomalies decided at one tick (in their order); return what changed.
+
+        Resolves first what has been quiet up to each anomaly's own tick.
+        """
+        events = []
+        for anomaly in anomalies:
+            events += self.tick(anomaly.tick_us)
+            events += self._apply_one(anomaly)
+        return events + self.tick(tick_us)
+
+    def tick(self, now_us: int) -> list[AlertEvent]:
+        """Resolve what has been quiet at event time ``now_us``; time never runs backwards."""
+        if now_us <= self._tick_us:
+            return []
+        self._tick_us = now_us
+        keep_us = self.params.keep_firing_s * US_PER_S
+        quiet = [a for a in self._open.values() if a.kind is not AnomalyKind.SILENCE and now_us - a.end_us > keep_us]
+        quiet.sort(key=lambda a: (a.end_us, a.alert_id))
+        return [self._resolve(a, a.end_us + keep_us, f"quiet for {self.params.keep_firing_s} s") for a in quiet]
+
+    @property
+    def open(self) -> list[Alert]:
+        """Alerts that fire, by start and id."""
+        return sorted(self._open.values(), key=_by_start)
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """Open and recent alerts, by start and id."""
+        return sorted([*self._open.values(), *self._recent.values()], key=_by_start)
+
+    @property
+    def digest(self) -> list[DigestEntry]:
+        """What is worth a line but not a page: by kind's worth, count, start."""
+        cut = [_entry(a) for a in self.alerts if not a.is_notified]
+        return sorted([*self._digest.values(), *cut], key=_by_worth)
+
+    def next_us(self) -> int | None:
+        """Return the event time at which the next open alert would be resolved, None if none would."""
+        ends = [a.end_us for a in self._open.values() if a.kind is not AnomalyKind.SILENCE]
+        return min(ends) + self.params.keep_firing_s * US_PER_S + 1 if ends else None
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state."""
+        return {
+            "tick": self._tick_us,
+            "counts": [self.n_cut, self.n_beyond],
+            "open": [_to_list(a) for a in self._open.values()],
+            "recent": [_to_list(a) for a in self._recent.values()],
+            "last": [[k, v] for k, v in self._last.items()],
+            "digest": [_digest_state(k, e) for k, e in self._digest.items()],
+            "tokens": [[k.tenant, k.service, t.left, t.at_us, t.free_until_us] for k, t in self._tokens.items()],
+        }
+
+    @classmethod
+    def restore(
+        cls,
+        state: dict[str, Any],
+        params: AlertParams = DEFAULTS,
+        evidence: Callable[[Anomaly], tuple[Evidence, ...]] = no_evidence,
+    ) -> AlertBook:
+        """Return the book whose `snapshot` this is."""
+        self = cls(params, evidence)
+        self._tick_us = state["tick"]
+        self.n_cut, self.n_beyond = state["counts"]
+        for item in state["open"]:
+            alert = _from_list(item)
+            self._open[alert.fingerprint] = alert
+        for item in state["recent"]:
+            alert = _from_list(item)
+            self._recent[alert.alert_id] = alert
+        self._last = dict(state["last"])
+        for key, *entry in state["digest"]:
+            self._digest[key] = _digest_entry(entry)
+        for tenant, service, left, at_us, free_us in state["tokens"]:
+            self._tokens[StreamKey(tenant, service)] = _Tokens(left, at_us, free_us)
+        return self
+
+    def _apply_one(self, anomaly: Anomaly) -> list[AlertEvent]:
+        fingerprint = fingerprint_of(anomaly)
+        alert = self._open.get(fingerprint)
+        if anomaly.is_digest:
+            if alert is None:
+                self._note(fingerprint, anomaly)
+            return []
+        if anomaly.is_over:
+            return [self._end(alert, anomaly)] if alert is not None else []
+        if alert is not None:
+            return self._update(alert, anomaly, anomaly.tick_us)
+        self._digest.pop(fingerprint, None)
+        last = self._recent.get(self._last.get(fingerprint, ""))
+        if last is not None and anomaly.start_us - last.end_us <= self.params.reopen_s * US_PER_S:
+            del self._recent[last.alert_id]
+            self._open[fingerprint] = replace(last, state=AlertState.FIRING)
+            return self._update(self._open[fingerprint], anomaly, anomaly.tick_us, reopened=True)
+        return self._fire(fingerprint, anomaly) if len(self._open) < self.params.max_open else self._drop()
+
+    def _fire(self, fingerprint: str, anomaly: Anomaly) -> list[AlertEvent]:
+        severity = severity_of(anomaly)
+        alert = Alert(
+            alert_id=f"{fingerprint}-{anomaly.start_us // US_PER_S}",
+            fingerprint=fingerprint,
+            state=AlertState.FIRING,
+            severity=severity,
+            kind=anomaly.kind,
+            stream=anomaly.stream,
+            subject=anomaly.subject,
+            start_us=anomaly.start_us,
+            end_us=anomaly.end_us,
+            updated_us=anomaly.tick_us,
+            title=anomaly.title,
+            reason=anomaly.reason,
+            observed=anomaly.observed,
+            expected_low=anomaly.expected_low,
+            expected_high=anomaly.expected_high,
+            unit=anomaly.unit,
+            score=anomaly.score.raw,
+            n_events=anomaly.n_records,
+            n_anomalies=1,
+            templates=anomaly.templates,
+            template_ids=anomaly.template_ids,
+            text=anomaly.text,
+            evidence=self.evidence(anomaly)[: self.params.max_evidence],
+            is_notified=self._may_notify(anomaly, severity),
+        )
+        self._open[fingerprint] = alert
+        return [AlertEvent(AlertAction.FIRE, alert, anomaly.tick_us, alert.is_notified, "new")]
+
+    def _update(self, alert: Alert, anomaly: Anomaly, tick_us: int, *, reopened: bool = False) -> list[AlertEvent]:
+        new = merged(alert, anomaly)
+        if len(new.evidence) < self.params.max_evidence and new.n_anomalies <= 4:
+            seen = {(e.source, e.line) for e in new.evidence}
+            more = tuple(e for e in self.evidence(anomaly) if (e.source, e.line) not in seen)
+            new = replace(new, evidence=(new.evidence + more)[: self.params.max_evidence])
+        self._open[alert.fingerprint] = new
+        why = "fires again" if reopened else update_reason(alert, new)
+        if why is None:
+            return []
+        notify = new.is_notified and new.severity.rank > alert.severity.rank
+        return [AlertEvent(AlertAction.UPDATE, new, tick_us, notify, why)]
+
+    def _end(self, alert: Alert, anomaly: Anomaly) -> AlertEvent:
+        ended = replace(alert, end_us=max(anomaly.end_us, alert.end_us), reason=anomaly.reason)
+        return self._resolve(ended, anomaly.tick_us, "records again")
+
+    def _resolve(self, alert: Alert, tick_us: int, why: str) -> AlertEvent:
+        resolved = replace(alert, state=AlertState.RESOLVED, updated_us=max(tick_us, alert.updated_us))
+        self._open.pop(alert.fingerprint, None)
+        self._recent[alert.alert_id] = resolved
+        self._last[alert.fingerprint] = alert.alert_id
+        while len(self._recent) > self.params.max_recent:
+            oldest = self._recent.pop(next(iter(self._recent)))
+            if self._last.get(oldest.fingerprint) == oldest.alert_id:
+                del self._last[oldest.fingerprint]
+        return AlertEvent(AlertAction.RESOLVE, resolved, tick_us, resolved.is_notified, why)
+
+    def _drop(self) -> list[AlertEvent]:
+        self.n_beyond += 1
+        return []
+
+    def _note(self, fingerprint: str, anomaly: Anomaly) -> None:
+        self._digest[fingerprint] = _entry_of(anomaly)
+        if len(self._digest) > self.params.max_digest:
+            last = max(self._digest, key=lambda k: _by_worth(self._digest[k]))
+            del self._digest[last]
+
+    def _may_notify(self, anomaly: Anomaly, severity: AlertSeverity) -> bool:
+        """Take a token of the stream's budget; critical alerts, new errors and joined ones need none."""
+        now = anomaly.tick_us
+        tokens = self._tokens.setdefault(anomaly.stream, _Tokens(self.params.budget, now))
+        refill = max(now - tokens.at_us, 0) / _DAY_US * self.params.budget
+        tokens.left = min(tokens.left + refill, self.params.budget)
+        tokens.at_us = max(now, tokens.at_us)
+        is_free = anomaly.kind in _NEVER_CUT or severity is AlertSeverity.CRITICAL or now <= tokens.free_until_us
+        if not is_free and tokens.left < 1.0:
+            self.n_cut += 1
+            return False
+        if now > tokens.free_until_us:
+            tokens.left = max(tokens.left - 1.0, 0.0)
+            tokens.free_until_us = now + self.params.join_s * US_PER_S
+        return True
+
+
+def fingerprint_of(anomaly: Anomaly) -> str:
+    """Return the fingerprint of (tenant, service, kind, subject): 16 hexadecimal digits."""
+    parts = (anomaly.stream.tenant, anomaly.stream.service, anomaly.kind.value, anomaly.subject)
+    return blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def severity_of(anomaly: Anomaly) -> AlertSeverity:
+    """Return the severity by kind, size and share of the service's traffic; the rules are docs/detectors.md."""
+    return AlertSeverity(_SEVERITY[anomaly.kind](anomaly))
+
+
+def merged(alert: Alert, anomaly: Anomaly) -> Alert:
+    """Return the alert with a further anomaly of its fingerprint: the span grows, the strongest sentence stays."""
+    is_stronger = anomaly.observed > alert.observed if alert.score >= 0 else True
+    if anomaly.kind in (AnomalyKind.VOLUME_DROP, AnomalyKind.SILENCE):
+        is_stronger = anomaly.score.raw > alert.score
+    severity = max(alert.severity, severity_of(anomaly), key=lambda s: s.rank)
+    new = replace(
+        alert,
+        severity=severity,
+        end_us=max(alert.end_us, anomaly.end_us),
+        updated_us=anomaly.tick_us,
+        n_events=alert.n_events + anomaly.n_records,
+        n_anomalies=alert.n_anomalies + 1,
+        score=max(alert.score, anomaly.score.raw),
+        template_ids=tuple(dict.fromkeys(alert.template_ids + anomaly.template_ids)),
+        templates=tuple(dict.fromkeys(alert.templates + anomaly.templates)),
+    )
+    if not is_stronger:
+        return new
+    return replace(
+        new,
+        reason=anomaly.reason,
+        observed=anomaly.observed,
+        expected_low=anomaly.expected_low,
+        expected_high=anomaly.expected_high,
+    )
+
+
+def update_reason(old: Alert, new: Alert) -> str | None:
+    """Return why a change of an alert is worth an event, None if it is not."""
+    if new.severity is not old.severity:
+        return f"severity {old.severity} → {new.severity}"
+    if len(new.evidence) > len(old.evidence):
+        return "more evidence"
+    if new.observed >= 2 * old.observed > 0:
+        return "doubled"
+    return None
+
+
+def _new_error_severity(a: Anomaly) -> str:
+    per_minute = a.n_records / max((a.tick_us - a.start_us) / (60 * US_PER_S), 1.0) if a.is_onset else a.observed
+    if a.share >= 0.1 or per_minute >= 20:
+        return "high"
+    return "medium"
+
+
+def _error_severity(a: Anomaly) -> str:
+    if not a.subject and a.share >= 0.8 and a.n_records >= 100:
+        return "critical"
+    return "high" if a.share >= 0.2 else "medium"
+
+
+def _drop_severity(a: Anomaly) -> str:
+    return "high" if a.observed <= 0.2 * (a.expected_low + a.expected_high) / 2 else "medium"
+
+
+def _silence_severity(a: Anomaly) -> str:
+    return "high" if a.expected_high >= 12 else "medium"
+
+
+def _spike_severity(a: Anomaly) -> str:
+    return "medium" if a.observed >= 10 * max(a.expected_high, 1.0) or a.share >= 0.5 else "low"
+
+
+def _latency_severity(a: Anomaly) -> str:
+    return "high" if a.unit == "ms" and a.observed >= 4 * (a.expected_low * a.expected_high) ** 0.5 else "medium"
+
+
+_SEVERITY: dict[AnomalyKind, Callable[[Anomaly], str]] = {
+    AnomalyKind.NEW_ERROR: _new_error_severity,
+    AnomalyKind.ERROR_SPIKE: _error_severity,
+    AnomalyKind.SILENCE: _silence_severity,
+    AnomalyKind.VOLUME_DROP: _drop_severity,
+    AnomalyKind.VOLUME_SPIKE: _spike_severity,
+    AnomalyKind.LATENCY: _latency_severity,
+    AnomalyKind.NEW_TEMPLATE: lambda a: "low",
+}
+
+
+def _by_start(alert: Alert) -> tuple[int, str]:
+    return (alert.start_us, alert.alert_id)
+
+
+def _by_worth(entry: DigestEntry) -> tuple[int, int, int, StreamKey, str]:
+    return (-KIND_WORTH[entry.kind], -entry.count, entry.start_us, entry.stream, entry.subject)
+
+
+def _entry(a: Alert) -> DigestEntry:
+    return DigestEntry(a.kind, a.stream, a.subject, a.title, a.reason, a.start_us, a.n_events, a.template_ids)
+
+
+def _entry_of(a: Anomaly) -> DigestEntry:
+    return DigestEntry(a.kind, a.stream, a.subject, a.title, a.reason, a.start_us, a.n_records, a.template_ids)
+
+
+def _digest_state(key: str, e: DigestEntry) -> list[Any]:
+    plain = [e.subject, e.title, e.reason, e.start_us, e.count, list(e.template_ids)]
+    return [key, e.kind.value, e.stream.tenant, e.stream.service, *plain]
+
+
+def _digest_entry(state: list[Any]) -> DigestEntry:
+    kind, tenant, service, subject, title, reason, start_us, count, ids = state
+    key = StreamKey(tenant, service)
+    return DigestEntry(AnomalyKind(kind), key, subject, title, reason, start_us, count, tuple(ids))
+
+
+def _to_list(alert: Alert) -> list[Any]:
+    values: list[Any] = []
+    for f in fields(Alert):
+        value = getattr(alert, f.name)
+        if isinstance(value, StreamKey):
+            value = [value.tenant, value.service]
+        elif f.name == "evidence":
+            value = [[e.source, e.line, e.ts_us, e.service, e.text] for e in value]
+        elif isinstance(value, tuple):
+            value = list(value)
+        elif isinstance(value, StrEnum):
+            value = value.value
+        values.append(value)
+    return values
+
+
+def _from_list(values: list[Any]) -> Alert:
+    named = dict(zip((f.name for f in fields(Alert)), values, strict=True))
+    named["state"] = AlertState(named["state"])
+    named["severity"] = AlertSeverity(named["severity"])
+    named["kind"] = AnomalyKind(named["kind"])
+    named["stream"] = StreamKey(*named["stream"])
+    named["evidence"] = tuple(Evidence(*e) for e in named["evidence"])
+    named["templates"] = tuple(named["templates"])
+    named["template_ids"] = tuple(named["template_ids"])
+    return Alert(**named)

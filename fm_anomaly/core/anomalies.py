@@ -1,0 +1,132 @@
+"""Values of detection: a detector's score and reading, the decision about it, and the anomaly that leaves.
+
+Plain frozen values, read by alerts, incidents, reports and the store. This module must not know
+how any of them is computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fm_anomaly.core.features import ExceptionCount, TemplateCount
+from fm_anomaly.core.frames import StreamKey
+
+
+class AnomalyKind(StrEnum):
+    """What went wrong, in the order in which it makes a headline."""
+
+    NEW_ERROR = "new_error"
+    ERROR_SPIKE = "error_spike"
+    SILENCE = "silence"
+    VOLUME_DROP = "volume_drop"
+    VOLUME_SPIKE = "volume_spike"
+    LATENCY = "latency"
+    NEW_TEMPLATE = "new_template"
+
+
+KIND_WORTH: dict[AnomalyKind, int] = {kind: len(AnomalyKind) - i for i, kind in enumerate(AnomalyKind)}
+"""Headline worth by kind; larger is worth more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Output of a detector."""
+
+    value: float
+    """In [0, 1]; 0.5 stands at the detector's calibrated limit."""
+    raw: float
+    """In the detector's own unit: decades of improbability, ``-log10`` of a bound on the chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A score with what was seen and what was expected: all that a reason needs."""
+
+    score: Score
+    direction: int
+    """+1 above the expectation, -1 below it, 0 neither."""
+    observed: float
+    expected_low: float
+    expected_high: float
+    window: int
+    """Buckets judged together, the newest last."""
+    n: float
+    """Records behind the expectation."""
+    expected: float = 0.0
+    """The expectation itself, between low and high."""
+
+
+QUIET = Reading(Score(0.0, 0.0), 0, 0.0, 0.0, 0.0, 1, 0.0)
+"""The reading of a series that shows nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What calibration made of a reading."""
+
+    is_anomaly: bool
+    is_onset: bool
+    """Whether the anomaly began with this bucket (False while it continues)."""
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one watch of a stream found in one bucket: numbers and a subject, no words yet."""
+
+    kind: AnomalyKind
+    subject: str
+    reading: Reading
+    is_onset: bool
+    start_us: int
+    count: int = 0
+    """Records of the subject in the newest bucket."""
+    template: TemplateCount | None = None
+    exception: ExceptionCount | None = None
+    is_digest: bool = False
+    is_over: bool = False
+    """The end of a silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """One decision of a detector about one subject in one span of one stream."""
+
+    kind: AnomalyKind
+    stream: StreamKey
+    subject: str
+    """Template id, exception identity, operation, or "" for the whole stream."""
+    start_us: int
+    end_us: int
+    tick_us: int
+    """When it was decided: the end of the bucket, or the tick of an early decision."""
+    score: Score
+    observed: float
+    expected_low: float
+    expected_high: float
+    unit: str
+    history_us: int
+    n: float
+    reason: str
+    title: str
+    templates: tuple[int, ...] = ()
+    """Canonical indices of templates it is about, most telling first: where evidence is looked up."""
+    template_ids: tuple[str, ...] = ()
+    text: str = ""
+    """Template or exception text it is about, for words shared across services."""
+    n_records: int = 0
+    """Records of the subject in the newest bucket (0 for silence)."""
+    share: float = 0.0
+    """Their share in the stream's records of that bucket, in [0, 1]."""
+    is_onset: bool = True
+    """False while an anomaly that has been reported continues."""
+    is_digest: bool = False
+    """True: worth a line in the digest, never a page."""
+    is_over: bool = False
+    """True: the end of a silence, told because silence has no records that could keep it up."""
+
+    @property
+    def order(self) -> tuple[int, StreamKey, str, str]:
+        """Sort key of anomalies between rooms: (tick, stream, kind, subject)."""
+        return (self.tick_us, self.stream, self.kind.value, self.subject)

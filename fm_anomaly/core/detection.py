@@ -1,0 +1,279 @@
+"""Detection: closed buckets of all streams in, anomalies with a reason in words out.
+
+Composes the series of each stream, decides silences when they are due, and turns findings into sentences.
+An empty bucket costs nothing for streams in which nothing is due. Must not know of alerts, files or the clock.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fm_anomaly.core import reasons
+from fm_anomaly.core.anomalies import Anomaly, Finding
+from fm_anomaly.core.features import ClosedBucket, ExceptionCount, TemplateCount
+from fm_anomaly.core.frames import US_PER_S, StreamKey
+from fm_anomaly.core.series import DetectionParams, Limits, StreamSeries
+
+DEFAULTS = DetectionParams()
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """How far a stream has taught its detectors."""
+
+    stream: StreamKey
+    history_us: int
+    n_records: int
+    n_templates: int
+    n_exceptions: int
+    n_operations: int
+    overflow: int
+    ready: tuple[tuple[str, bool], ...]
+    """(detector, whether its warm-up is over)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An error that belongs to the normal of its stream: listed, not alerted."""
+
+    stream: StreamKey
+    template: int
+    template_id: str
+    text: str
+    count: int
+    rate_per_min: float
+    first_us: int
+    last_us: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyLimits:
+    """Counts from which on an open bucket is worth a call of `Detection.early`."""
+
+    n_records: int
+    n_errors: int
+
+
+class Detection:
+    """Detection over all streams; state is one `StreamSeries` a stream."""
+
+    def __init__(self, params: DetectionParams = DEFAULTS) -> None:
+        self.params = params
+        self.n_streams_beyond = 0
+        """Buckets of streams beyond `max_streams`, not judged."""
+        self._bucket_us = params.bucket_s * US_PER_S
+        self._limits = Limits.of(params)
+        self._streams: dict[StreamKey, StreamSeries] = {}
+        self._due: list[tuple[int, StreamKey]] = []
+
+    def close(self, start_us: int, buckets: Sequence[ClosedBucket], *, end_us: int | None = None) -> list[Anomaly]:
+        """Judge and learn the bucket that starts at ``start_us``; return anomalies by (tick, stream, kind, subject).
+
+        ``buckets`` holds the streams with records, each once, in any order; all other known streams count as
+        silent. Empty buckets may be left out: silences that fell due in between are decided at their own
+        tick. ``end_us`` is given where the input ends within the bucket: no absence is judged there.
+        """
+        at = start_us // self._bucket_us
+        is_whole = end_us is None or end_us >= start_us + self._bucket_us
+        out = self._misses(at - 1)
+        for bucket in sorted(buckets, key=lambda b: b.stream):
+            series = self._series(bucket.stream, at)
+            if series is None:
+                continue
+            before = series.due_at
+            found = series.close(at, bucket, is_whole=is_whole)
+            if series.due_at >= 0 and series.due_at != before:
+                heapq.heappush(self._due, (series.due_at, series.key))
+            tick_us = start_us + self._bucket_us if end_us is None else min(end_us, start_us + self._bucket_us)
+            out += [self._anomaly(series, at, tick_us, finding, bucket.n_records, bucket.n_errors) for finding in found]
+        if is_whole:
+            out += self._misses(at)
+        out.sort(key=lambda a: a.order)
+        return out
+
+    def next_us(self) -> int | None:
+        """Return the end of the empty bucket in which the next silence falls due, None if there is none."""
+        while self._due and not self._is_due(*self._due[0]):
+            heapq.heappop(self._due)
+        return (self._due[0][0] + 1) * self._bucket_us if self._due else None
+
+    def early_limits(self, stream: StreamKey) -> EarlyLimits | None:
+        """Return from which counts on an open bucket is worth scoring; None while nothing is learned."""
+        series = self._streams.get(stream)
+        if series is None or series.rate.is_open:
+            return None
+        at = series.last_at + 1
+        rate, share = series.rate.detector, self._limits.share
+        if rate.score_alone(at, 1e9).score.raw < series.rate.limit:
+            return None
+        low, high = 1, 1 << 30
+        while low < high:
+            middle = (low + high) // 2
+            if rate.score_alone(at, middle).score.raw >= series.rate.limit:
+                high = middle
+            else:
+                low = middle + 1
+        return EarlyLimits(low, int(share.min_errors))
+
+    def early(
+        self,
+        stream: StreamKey,
+        start_us: int,
+        tick_us: int,
+        n_records: int,
+        n_errors: int,
+        templates: Sequence[TemplateCount] = (),
+        exceptions: Sequence[ExceptionCount] = (),
+    ) -> list[Anomaly]:
+        """Judge an open bucket as it fills, learning nothing; only what its close would say anyway.
+
+        Counts are those of the bucket from ``start_us`` up to ``tick_us``. May repeat itself from tick to
+        tick: the AlertBook tells each matter once.
+        """
+        series = self._streams.get(stream)
+        at = start_us // self._bucket_us
+        if series is None or at <= series.last_at:
+            return []
+        found = series.early(at, start_us, n_records, n_errors, templates, exceptions)
+        out = [self._anomaly(series, at, tick_us, finding, n_records, n_errors) for finding in found]
+        out.sort(key=lambda a: a.order)
+        return out
+
+    def streams(self) -> list[StreamKey]:
+        """Return the known streams, sorted."""
+        return sorted(self._streams)
+
+    def learned(self, stream: StreamKey) -> Learned | None:
+        """Return how far a stream has taught its detectors; None for an unknown one."""
+        series = self._streams.get(stream)
+        if series is None:
+            return None
+        history = series.history(series.last_at + 1)
+        limits = self._limits
+        ready = (
+            ("new_error", history >= limits.novelty.min_history_buckets),
+            ("error_spike", series.share.detector.n >= limits.share.warmup_buckets),
+            ("volume", series.rate.detector.n >= limits.rate.warmup_buckets),
+            ("silence", series.silence.n >= limits.silence.warmup_buckets),
+            ("burst", history >= limits.burst.warmup_buckets),
+            ("season", series.rate.detector.n >= 86_400 // self.params.bucket_s),
+        )
+        return Learned(
+            stream,
+            history * self._bucket_us,
+            series.n_records,
+            len(series.templates),
+            len(series.exceptions),
+            len(series.operations),
+            series.overflow,
+            ready,
+        )
+
+    def known(self, *, min_count: int = 5) -> list[Known]:
+        """Return chronic errors: steady, in the history of their stream, never found anomalous; by count."""
+        out = []
+        for key in sorted(self._streams):
+            series = self._streams[key]
+            for index in sorted(series.templates):
+                t = series.templates[index]
+                span_us = t.last_us - t.first_us
+                history_us = (series.last_at + 1 - series.first_at) * self._bucket_us
+                if t.errors is None or t.errors.since >= 0 or t.n_alerted * 2 >= t.count:
+                    continue
+                if t.n_errors < min_count or t.n_buckets < 3 or span_us * 3 < history_us:
+                    continue
+                rate = (t.count - t.n_alerted) * 60 * US_PER_S / max(span_us, self._bucket_us)
+                reason = f"steady {reasons.number(rate)}/min over {reasons.duration(span_us)}"
+                known = (key, index, t.template_id, t.text, t.count, rate, t.first_us, t.last_us, reason)
+                out.append(Known(*known))
+        out.sort(key=lambda k: (-k.count, k.stream, k.template))
+        return out
+
+    def _series(self, key: StreamKey, at: int) -> StreamSeries | None:
+        series = self._streams.get(key)
+        if series is None:
+            if len(self._streams) >= self.params.max_streams:
+                self.n_streams_beyond += 1
+                return None
+            series = self._streams[key] = StreamSeries(key, at, self.params, self._limits)
+        return series
+
+    def _is_due(self, at: int, key: StreamKey) -> bool:
+        series = self._streams.get(key)
+        return series is not None and series.due_at == at
+
+    def _misses(self, at: int) -> list[Anomaly]:
+        """Decide the silences due up to bucket ``at``."""
+        out = []
+        while self._due and self._due[0][0] <= at:
+            due, key = heapq.heappop(self._due)
+            if not self._is_due(due, key):
+                continue
+            series = self._streams[key]
+            for finding in series.miss(due):
+                out.append(self._anomaly(series, due, (due + 1) * self._bucket_us, finding, 0, 0))
+            if series.due_at >= 0:
+                heapq.heappush(self._due, (series.due_at, key))
+        return out
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state."""
+        streams = [series.snapshot() for series in self._streams.values()]
+        return {"bucket_s": self.params.bucket_s, "beyond": self.n_streams_beyond, "streams": streams}
+
+    @classmethod
+    def restore(cls, state: dict[str, Any], params: DetectionParams = DEFAULTS) -> Detection:
+        """Return the detection whose `snapshot` this is."""
+        self = cls(params)
+        self.n_streams_beyond = state["beyond"]
+        for item in state["streams"]:
+            series = StreamSeries.restore(item, params, self._limits)
+            self._streams[series.key] = series
+            if series.due_at >= 0:
+                heapq.heappush(self._due, (series.due_at, series.key))
+        return self
+
+    def _anomaly(
+        self, series: StreamSeries, at: int, tick_us: int, finding: Finding, n_records: int, n_errors: int
+    ) -> Anomaly:
+        r = finding.reading
+        context = reasons.Context(
+            service=series.key.service,
+            history_us=series.history(at) * self._bucket_us,
+            bucket_us=self._bucket_us,
+            n_records=n_records,
+            n_errors=n_errors,
+            share_before=series.share.detector.share,
+        )
+        words = reasons.words(finding, context)
+        template = finding.template
+        end_us = tick_us if not finding.is_over else min(tick_us, at * self._bucket_us)
+        return Anomaly(
+            kind=finding.kind,
+            stream=series.key,
+            subject=finding.subject,
+            start_us=finding.start_us,
+            end_us=max(end_us, finding.start_us),
+            tick_us=tick_us,
+            score=r.score,
+            observed=r.observed,
+            expected_low=r.expected_low,
+            expected_high=r.expected_high,
+            unit=words.unit,
+            history_us=series.history(at) * self._bucket_us,
+            n=r.n,
+            reason=words.reason,
+            title=words.title,
+            templates=(template.template,) if template else (),
+            template_ids=(template.template_id,) if template else (),
+            text=words.text,
+            n_records=finding.count,
+            share=finding.count / n_records if n_records else 0.0,
+            is_onset=finding.is_onset,
+            is_digest=finding.is_digest,
+            is_over=finding.is_over,
+        )

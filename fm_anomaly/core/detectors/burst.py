@@ -1,0 +1,184 @@
+"""Burst of one known template: its count against its own learned rate, untouched templates at no cost.
+
+The level learns counts only after they have left the longest window, so that a burst does not teach
+itself; zeros between two touches are applied in one step. A template that comes in batches is held
+against the largest batch it has had. Must not know of streams or alerts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+from fm_anomaly.core.anomalies import QUIET, Reading, Score
+from fm_anomaly.core.detectors.tails import count_decades, count_size, half_life_alpha, score_value, warm_alpha
+
+
+@dataclass(frozen=True, slots=True)
+class BurstParams:
+    """Settings of the burst detector."""
+
+    limit: float = 6.1
+    """One decade above that of a stream: there are many templates in a stream."""
+    half_life_buckets: float = 60.0
+    warmup_buckets: int = 20
+    windows: tuple[int, ...] = (1, 5)
+    ratio: float = 5.0
+    """Least observed over expected count."""
+    min_count: float = 15.0
+    """Least excess in a window."""
+    peak_margin: float = 2.0
+    """A burst exceeds by this factor the largest count the window has had before."""
+    drift: float = 0.3
+
+
+class BurstDetector:
+    """Score the count of one template in the buckets where it occurs; ``x`` is that count, at least 1."""
+
+    __slots__ = ("_params", "born", "mean", "n", "peak", "pending", "settled", "square", "total")
+
+    def __init__(self, params: BurstParams = BurstParams(), born: int = -1) -> None:
+        self._params = params
+        self.born = born
+        """First bucket of the stream's history in which the template could have come; -1 before any."""
+        self.settled = born
+        """First bucket that the level has not learned."""
+        self.n = 0
+        """Buckets learned, zeros included."""
+        self.mean = 0.0
+        self.square = 0.0
+        self.total = 0.0
+        self.peak = 0.0
+        self.pending: list[tuple[int, float]] = []
+        """(bucket, count) of the newest buckets touched, not yet learned."""
+
+    @classmethod
+    def seeded(cls, params: BurstParams, born: int, at: int, count: float, peak: float) -> BurstDetector:
+        """Return a detector that begins at bucket ``at`` and knows of ``count`` records since ``born``.
+
+        ``peak`` is the largest count of a bucket so far.
+        """
+        self = cls(params, born)
+        self.settled = max(at - params.windows[-1], born)
+        self.n = self.settled - born
+        self.peak = peak
+        if self.n > 0:
+            self.mean = count / self.n
+            self.square, self.total = self.mean * self.mean + self.mean, count
+        return self
+
+    def score_one(self, at: int, x: float) -> Reading:
+        """Return the stronger reading of the windows that end with bucket ``at``."""
+        p = self._params
+        if x + sum(c for _, c in self.pending) < p.min_count:
+            return QUIET
+        mean, square, n, total, peak = self._level_at(at)
+        if n < p.warmup_buckets:
+            return QUIET
+        best = QUIET
+        for window in p.windows:
+            observed = x + sum(c for b, c in self.pending if at - window < b < at)
+            expected = mean * window
+            floor = max(expected, 1.0)
+            if observed - expected < p.min_count or observed < p.ratio * floor:
+                continue
+            if observed <= p.peak_margin * peak:
+                continue
+            reading = self._read(observed, expected, mean, square, total, window)
+            best = reading if reading.score.raw > best.score.raw else best
+        return best
+
+    def view_one(self, at: int, x: float) -> Reading:
+        """Return what ``x`` looks like by itself, whatever its size: the reading while a burst goes on."""
+        return self._read(x, self.mean, self.mean, self.square, self.total, 1)
+
+    def learn_one(self, at: int, x: float) -> None:
+        """Learn the count of bucket ``at``; it enters the level when it has left the longest window."""
+        if self.settled < 0:
+            self.born = self.settled = at
+        self._settle(at)
+        self.pending.append((at, x))
+
+    def hold(self, at: int) -> None:
+        """Let bucket ``at`` pass unlearned."""
+
+    def isolate(self, window: int) -> None:
+        """Drop the newest buckets from what will be learned: a burst has begun in them."""
+        if window > 1:
+            self.pending.clear()
+
+    def adopt(self, x: float) -> None:
+        """Take ``x`` for the new level: a shift has stayed."""
+        self.mean, self.square, self.total = x, x * x + x, x
+        self.peak = max(self.peak, x)
+        self.pending.clear()
+
+    def is_still(self, x: float, direction: int) -> bool:
+        """Return whether a count keeps up the burst."""
+        return x >= 2.0 * self.mean + 3
+
+    def snapshot(self) -> list[Any]:
+        """Return the state."""
+        pending = [list(x) for x in self.pending]
+        return [self.born, self.settled, self.n, self.mean, self.square, self.total, self.peak, pending]
+
+    @classmethod
+    def restore(cls, state: list[Any], params: BurstParams = BurstParams()) -> BurstDetector:
+        """Return the detector whose `snapshot` this is."""
+        self = cls(params)
+        self.born, self.settled, self.n, self.mean, self.square, self.total, self.peak = state[:7]
+        self.pending = [(b, c) for b, c in state[7]]
+        return self
+
+    def _read(self, observed: float, expected: float, mean: float, square: float, total: float, window: int) -> Reading:
+        size = count_size(mean, max(square - mean * mean, 0.0), total, window, self._params.drift)
+        decades = count_decades(observed, expected, size)
+        spread = 3.0 * sqrt(expected + expected * expected / size)
+        score = Score(score_value(decades, self._params.limit), decades)
+        low, high = max(expected - spread, 0.0), expected + spread
+        return Reading(score, 1, observed, low, high, window, total, expected)
+
+    def _level_at(self, at: int) -> tuple[float, float, int, float, float]:
+        """Return (mean, square, n, total, peak) as `_settle` would leave them, changing nothing."""
+        due = [item for item in self.pending if item[0] <= at - self._params.windows[-1]]
+        state = (self.settled, self.n, self.mean, self.square, self.total, self.peak)
+        _, n, mean, square, total, peak = self._fold(state, due, at)
+        return mean, square, n, total, peak
+
+    def _settle(self, at: int) -> None:
+        edge = at - self._params.windows[-1]
+        due = [item for item in self.pending if item[0] <= edge]
+        state = (self.settled, self.n, self.mean, self.square, self.total, self.peak)
+        self.settled, self.n, self.mean, self.square, self.total, self.peak = self._fold(state, due, at)
+        if due:
+            self.pending = self.pending[len(due) :]
+
+    def _fold(
+        self, state: tuple[int, int, float, float, float, float], due: list[tuple[int, float]], at: int
+    ) -> tuple[int, int, float, float, float, float]:
+        settled, n, mean, square, total, peak = state
+        if settled < 0:
+            return state
+        base = half_life_alpha(self._params.half_life_buckets)
+        for bucket, count in due:
+            mean, square, total, n = _fade(mean, square, total, n, bucket - settled, base)
+            alpha = warm_alpha(base, n)
+            mean += alpha * (count - mean)
+            square += alpha * (count * count - square)
+            total, n, settled = total * (1 - base) + count, n + 1, bucket + 1
+            peak = max(count, peak * 0.999)
+        edge = at - self._params.windows[-1]
+        if edge > settled:
+            mean, square, total, n = _fade(mean, square, total, n, edge - settled, base)
+            settled = edge
+        return settled, n, mean, square, total, peak
+
+
+def _fade(mean: float, square: float, total: float, n: int, gap: int, alpha: float) -> tuple[float, float, float, int]:
+    """Learn ``gap`` zeros in one step: first as a plain average, then exponentially."""
+    if gap <= 0:
+        return mean, square, total, n
+    plain = min(max(int(1 / alpha) - n, 0), gap)
+    keep = (n / (n + plain) if n + plain else 1.0) * (1 - alpha) ** (gap - plain)
+    return mean * keep, square * keep, total * (1 - alpha) ** gap, n + gap

@@ -1,0 +1,245 @@
+"""Rate of one stream: spikes and drops of its volume, over several windows at once.
+
+The level is an exponentially weighted mean; each window of w buckets is held against the level as it
+stood before the window began, so that slow ramps do not teach themselves. With more than a day of
+history, hour-of-day factors carry the level to the present. Must not know of streams or alerts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+from fm_anomaly.core.anomalies import QUIET, Reading, Score
+from fm_anomaly.core.detectors.tails import (
+    count_decades,
+    count_size,
+    ew_step,
+    half_life_alpha,
+    score_value,
+    warm_alpha,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RateParams:
+    """Settings of the rate detector; ratios are observed over expected."""
+
+    bucket_s: int = 60
+    limit: float = 5.1
+    """Decades at which a score is 0.5; set by the calibration."""
+    half_life_buckets: float = 30.0
+    """Memory of the level."""
+    warmup_buckets: int = 10
+    spikes: tuple[tuple[int, float], ...] = ((1, 4.0), (5, 2.5), (15, 2.0))
+    """(window, least ratio): shorter windows ask for larger bursts."""
+    drops: tuple[tuple[int, float], ...] = ((5, 0.5), (15, 0.55), (30, 0.6))
+    """(window, greatest ratio): no single bucket, which a restart empties."""
+    drift: float = 0.15
+    """Relative doubt about the level between learning and now."""
+    peak_margin: float = 1.25
+    """A spike exceeds by this factor what the same window has reached before (cron jobs, batches)."""
+
+
+class RateDetector:
+    """Score the count of each bucket of one series; ``x`` is that count."""
+
+    __slots__ = ("_params", "at", "levels", "mean", "n", "peaks", "recent", "season", "season_n", "square", "total")
+
+    def __init__(self, params: RateParams = RateParams()) -> None:
+        self._params = params
+        self.at = -1
+        self.n = 0
+        self.mean = 0.0
+        self.square = 0.0
+        self.total = 0.0
+        """Effective records behind the level, decayed like it."""
+        self.recent: list[float] = []
+        """The newest counts, oldest first, at most the longest window."""
+        self.levels: list[tuple[float, float, float, int]] = []
+        """(mean, variance, total, n) as they stood before each of `recent`."""
+        self.peaks = [0.0] * len(params.spikes)
+        self.season = [0.0] * 24
+        self.season_n = [0] * 24
+
+    def score_one(self, at: int, x: float) -> Reading:
+        """Return the strongest reading over the windows that end with bucket ``at``."""
+        if at > self.at + 1 and self.at >= 0:
+            probe = self.copy()
+            probe.pass_over(at)
+            return probe.score_one(at, x)
+        best = QUIET
+        limit = self._params.limit
+        for i, (window, ratio) in enumerate(self._params.spikes):
+            found = self._judge(at, x, window)
+            if found is None:
+                continue
+            observed, expected, reading = found
+            floor = max(expected, 1.0)
+            if observed >= ratio * floor and observed > self._params.peak_margin * self.peaks[i]:
+                best = max(best, reading, key=_raw)
+        for window, ratio in self._params.drops:
+            found = self._judge(at, x, window)
+            if found is not None and found[0] <= ratio * found[1]:
+                best = max(best, found[2], key=_raw)
+        return best if best.score.raw >= 0.2 * limit else QUIET
+
+    def score_alone(self, at: int, x: float) -> Reading:
+        """Return the reading of ``x`` in a bucket by itself: what an open bucket may be held against."""
+        found = self._judge(at, x, 1)
+        window, ratio = self._params.spikes[0]
+        if found is None or window != 1 or x < ratio * max(found[1], 1.0):
+            return QUIET
+        return found[2] if x > self._params.peak_margin * self.peaks[0] else QUIET
+
+    def view_one(self, at: int, x: float) -> Reading:
+        """Return what ``x`` looks like by itself, whatever its size: the reading while an anomaly goes on."""
+        found = self._judge(at, x, 1)
+        return found[2] if found is not None else QUIET
+
+    def learn_one(self, at: int, x: float) -> None:
+        """Learn the count of bucket ``at``; buckets passed over since the last are learned as zeros."""
+        self.pass_over(at)
+        self._push(x)
+        p = self._params
+        alpha = warm_alpha(half_life_alpha(p.half_life_buckets), self.n)
+        if self.n >= p.warmup_buckets:
+            x = min(x, self.mean + 6.0 * sqrt(max(self.variance, self.mean)) + 6.0)
+        self.mean = ew_step(self.mean, x, alpha)
+        self.square = ew_step(self.square, x * x, alpha)
+        self.total = x + (1 - half_life_alpha(p.half_life_buckets)) * self.total
+        self.n += 1
+        hour = at * p.bucket_s // 3600 % 24
+        self.season_n[hour] += 1
+        self.season[hour] += (x - self.season[hour]) / min(self.season_n[hour], 7200 // p.bucket_s + 1)
+        keep = half_life_alpha(86_400 / p.bucket_s)
+        for i, (window, _) in enumerate(p.spikes):
+            self.peaks[i] = max(sum(self.recent[-window:]), self.peaks[i] * (1 - keep))
+        self.at = at
+
+    def pass_over(self, at: int) -> None:
+        """Learn zeros up to, not including, bucket ``at``; cost is bounded however long the gap."""
+        if self.at < 0:
+            self.at = at - 1
+            return
+        gap = at - self.at - 1
+        longest = self._params.drops[-1][0]
+        if gap > 4 * longest:
+            rest = gap - 2 * longest
+            fade = (1 - half_life_alpha(self._params.half_life_buckets)) ** rest
+            self.mean, self.square, self.total = self.mean * fade, self.square * fade, self.total * fade
+            self.n += rest
+            self.at += rest
+        while self.at < at - 1:
+            self.learn_one(self.at + 1, 0.0)
+
+    def hold(self, at: int) -> None:
+        """Let buckets up to and including ``at`` pass unlearned: the windows see the expectation instead."""
+        for _ in range(min(at - self.at, self._params.drops[-1][0])):
+            self._push(self.mean)
+        self.at = max(at, self.at)
+
+    def isolate(self, window: int) -> None:
+        """Take the newest ``window - 1`` buckets back out of the level: an anomaly has begun in them."""
+        if window > 1 and self.levels:
+            mean, variance, total, n = self.levels[max(len(self.levels) - window + 1, 0)]
+            self.mean, self.square, self.total, self.n = mean, variance + mean * mean, total, n
+        self.recent = [self.mean] * len(self.recent)
+        self.levels = [(self.mean, self.variance, self.total, self.n)] * len(self.recent)
+
+    def adopt(self, mean: float) -> None:
+        """Take ``mean`` for the new level: a shift has stayed."""
+        self.mean, self.square, self.total = mean, mean * mean + mean, mean
+        self.n = self._params.warmup_buckets
+        self.isolate(1)
+
+    def is_still(self, x: float, direction: int) -> bool:
+        """Return whether a count keeps up an anomaly of that direction."""
+        return x >= 1.5 * self.mean + 3 if direction > 0 else x <= 0.7 * self.mean
+
+    def expected(self, at: int) -> float:
+        """Return the count expected in bucket ``at``."""
+        return self.mean * self._factor(at, at - int(self._params.half_life_buckets))
+
+    @property
+    def variance(self) -> float:
+        """Variance of single buckets around the level."""
+        return max(self.square - self.mean * self.mean, 0.0)
+
+    def copy(self) -> RateDetector:
+        """Return a detector of equal state."""
+        return RateDetector.restore(self.snapshot(), self._params)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state."""
+        return {
+            "at": self.at,
+            "n": self.n,
+            "mean": self.mean,
+            "square": self.square,
+            "total": self.total,
+            "recent": list(self.recent),
+            "levels": [list(level) for level in self.levels],
+            "peaks": list(self.peaks),
+            "season": list(self.season),
+            "season_n": list(self.season_n),
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any], params: RateParams = RateParams()) -> RateDetector:
+        """Return the detector whose `snapshot` this is."""
+        self = cls(params)
+        for name in ("at", "n", "mean", "square", "total"):
+            setattr(self, name, state[name])
+        for name in ("recent", "peaks", "season", "season_n"):
+            setattr(self, name, list(state[name]))
+        self.levels = [(m, v, t, n) for m, v, t, n in state["levels"]]
+        return self
+
+    def _judge(self, at: int, x: float, window: int) -> tuple[float, float, Reading] | None:
+        """Hold the sum of the window against the level before it; None while that is not learned."""
+        behind = window - 1
+        if behind > len(self.recent):
+            return None
+        if behind:
+            observed = x + sum(self.recent[-behind:])
+            mean, variance, total, n = self.levels[-behind]
+        else:
+            observed, mean, variance, total, n = x, self.mean, self.variance, self.total, self.n
+        p = self._params
+        if n < p.warmup_buckets:
+            return None
+        factor = self._factor(at - behind // 2, at - behind - int(p.half_life_buckets))
+        expected = mean * window * factor
+        size = count_size(mean, variance, total, window, p.drift)
+        decades = count_decades(observed, expected, size)
+        spread = 3.0 * sqrt(expected + expected * expected / size)
+        direction = 1 if observed > expected else -1
+        score = Score(score_value(decades, p.limit), decades)
+        low, high = max(expected - spread, 0.0), expected + spread
+        return observed, expected, Reading(score, direction, observed, low, high, window, total, expected)
+
+    def _factor(self, at: int, reference: int) -> float:
+        """Return the hour-of-day factor between two buckets; 1 within the first day of history."""
+        if self.n < 86_400 // self._params.bucket_s:
+            return 1.0
+        now, then = self._season_at(at), self._season_at(reference)
+        return min(max(now / then, 0.2), 5.0) if now > 0 and then > 0 else 1.0
+
+    def _season_at(self, at: int) -> float:
+        """Return the mean count of the time of day, linear between the centres of hours."""
+        hours = (at + 0.5) * self._params.bucket_s / 3600 - 0.5
+        first = int(hours // 1)
+        part = hours - first
+        return self.season[first % 24] * (1 - part) + self.season[(first + 1) % 24] * part
+
+    def _push(self, x: float) -> None:
+        self.recent.append(x)
+        self.levels.append((self.mean, self.variance, self.total, self.n))
+        if len(self.recent) > self._params.drops[-1][0]:
+            del self.recent[0], self.levels[0]
+
+
+def _raw(reading: Reading) -> float:
+    return reading.score.raw

@@ -1,0 +1,113 @@
+"""Silence of one stream: a gap too long under the rate and the gaps it has had.
+
+``x`` is the count of a bucket; only empty ones score. `due` tells ahead in which empty bucket a silence
+would be decided, so that empty buckets cost nothing. Must not know of streams or alerts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from fm_anomaly.core.anomalies import QUIET, Reading, Score
+from fm_anomaly.core.detectors.tails import count_decades, count_size, ew_step, half_life_alpha, score_value, warm_alpha
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceParams:
+    """Settings of the silence detector."""
+
+    limit: float = 5.1
+    half_life_buckets: float = 60.0
+    warmup_buckets: int = 10
+    """Buckets with records before a silence can be told."""
+    min_missed: float = 12.0
+    """Least number of records that should have come."""
+    gap_margin: float = 1.5
+    """A silence is longer by this factor than the longest gap learned."""
+    drift: float = 0.2
+
+
+class SilenceDetector:
+    """Score empty buckets of one stream against its rate and its learned gaps."""
+
+    __slots__ = ("_params", "last", "longest", "mean", "n", "square", "suspect", "total")
+
+    def __init__(self, params: SilenceParams = SilenceParams()) -> None:
+        self._params = params
+        self.last = -1
+        """Newest bucket with records."""
+        self.n = 0
+        self.mean = 0.0
+        self.square = 0.0
+        self.total = 0.0
+        self.longest = 0.0
+        """Longest gap seen, in empty buckets, fading slowly."""
+        self.suspect = 0.0
+        """Length of the newest silence that was told."""
+
+    def score_one(self, at: int, x: float) -> Reading:
+        """Return a reading for bucket ``at``; quiet unless ``x`` is 0 and the gap is beyond the learned ones."""
+        p = self._params
+        gap = at - self.last
+        if x > 0 or self.n < p.warmup_buckets or gap <= 0:
+            return QUIET
+        missed = self.mean * gap
+        if missed < p.min_missed or gap < p.gap_margin * self.longest + (1 if self.longest else 0):
+            return QUIET
+        size = count_size(self.mean, max(self.square - self.mean**2, 0.0), self.total, gap, p.drift)
+        decades = count_decades(0.0, missed, size)
+        score = Score(score_value(decades, p.limit), decades)
+        return Reading(score, -1, 0.0, missed, missed, gap, self.total, missed)
+
+    def learn_one(self, at: int, x: float) -> None:
+        """Learn a bucket with records, and the gap that it ends."""
+        if x <= 0:
+            return
+        if self.last >= 0:
+            gap = at - self.last - 1
+            self.longest = max(gap, self.longest * 0.9995)
+            for _ in range(min(gap, 240)):
+                self._learn(0.0)
+        self._learn(x)
+        self.last = at
+
+    def resume(self, at: int) -> None:
+        """End a silence at bucket ``at``: its zeros are not learned, and its gap only when it comes again."""
+        gap = at - self.last - 1
+        if 0 < gap <= 2 * self.suspect:
+            self.longest = max(gap, self.longest)
+        self.suspect = gap
+        self.last = at - 1
+
+    def due(self, grace: int = 0) -> int:
+        """Return the first bucket whose emptiness would be a silence, -1 if none ever would."""
+        p = self._params
+        if self.n < p.warmup_buckets or self.mean <= 0:
+            return -1
+        gap = max(ceil(p.min_missed / self.mean), ceil(p.gap_margin * self.longest) + 1 if self.longest else 1)
+        gap = max(gap, 1 + grace)
+        for at in range(self.last + gap, self.last + gap + 1440):
+            if self.score_one(at, 0).score.raw >= p.limit:
+                return at
+        return -1
+
+    def snapshot(self) -> list[Any]:
+        """Return the state."""
+        return [self.last, self.n, self.mean, self.square, self.total, self.longest, self.suspect]
+
+    @classmethod
+    def restore(cls, state: list[Any], params: SilenceParams = SilenceParams()) -> SilenceDetector:
+        """Return the detector whose `snapshot` this is."""
+        self = cls(params)
+        self.last, self.n, self.mean, self.square, self.total, self.longest, self.suspect = state
+        return self
+
+    def _learn(self, x: float) -> None:
+        base = half_life_alpha(self._params.half_life_buckets)
+        alpha = warm_alpha(base, self.n)
+        self.mean = ew_step(self.mean, x, alpha)
+        self.square = ew_step(self.square, x * x, alpha)
+        self.total = x + (1 - base) * self.total
+        self.n += 1

@@ -1,0 +1,267 @@
+"""Incidents: alerts of one matter, joined for a reason that is told, under one headline.
+
+Pure functions over alerts. Must not know of detectors, of the book that keeps the alerts, or the clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fm_anomaly.core.alerts import Alert, AlertSeverity, AlertState, Evidence
+from fm_anomaly.core.anomalies import KIND_WORTH, AnomalyKind
+from fm_anomaly.core.frames import US_PER_S
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z_]{3,}")
+_COMMON = frozenset(
+    [
+        "error",
+        "errors",
+        "failed",
+        "failure",
+        "fail",
+        "exception",
+        "could",
+        "with",
+        "from",
+        "after",
+        "while",
+        "when",
+        "cannot",
+        "unable",
+        "request",
+        "response",
+        "operation",
+        "service",
+        "returned",
+        "retry",
+        "retrying",
+        "attempt",
+        "call",
+        "calling",
+        "message",
+        "status",
+        "code",
+        "http",
+        "this",
+        "that",
+        "your",
+        "have",
+        "not",
+        "for",
+        "was",
+        "were",
+        "warning",
+        "info",
+        "none",
+        "null",
+        "true",
+        "false",
+        "timeout",
+        "timed",
+        "upstream",
+        "connect",
+        "connection",
+        "refused",
+        "traceback",
+        "line",
+        "file",
+        "records",
+        "more",
+        "fewer",
+        "slow",
+        "job",
+        "task",
+        "user",
+        "session",
+        "case",
+        "unexpected",
+        "internal",
+        "server",
+    ]
+)
+"""Words of any trouble: they join nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentParams:
+    """When alerts are of one matter."""
+
+    near_s: int = 300
+    """Alerts of one service whose spans lie within so long of each other are of one matter."""
+    chain_s: int = 1800
+    """… unless one starts later than this after the newest start of the others."""
+    cascade_s: int = 180
+    """Errors, silences and slowness that start in several services within so long are a cascade."""
+    evidence_s: int = 900
+    """Alerts of several services that share an exception, a template or a rare word may start so far apart."""
+    max_services: int = 8
+    """Beyond so many services, only shared evidence joins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Alerts of one matter."""
+
+    incident_id: str
+    severity: AlertSeverity
+    services: tuple[str, ...]
+    """The one where it began first."""
+    kind: AnomalyKind
+    title: str
+    reason: str
+    start_us: int
+    end_us: int | None
+    """None while an alert of it fires."""
+    last_us: int
+    """End of the last span found anomalous."""
+    alerts: tuple[Alert, ...]
+    """The headline first, then by worth."""
+    template_ids: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+    joined: tuple[str, ...]
+    """Why its alerts are of one matter."""
+
+
+DEFAULTS = IncidentParams()
+
+
+def group(alerts: Sequence[Alert], params: IncidentParams = DEFAULTS) -> list[Incident]:
+    """Return the incidents of these alerts, by start; those with no notified alert are left to the digest."""
+    groups: list[_Group] = []
+    for alert in sorted(alerts, key=lambda a: (a.start_us, -KIND_WORTH[a.kind], a.alert_id)):
+        joins = [(g, why) for g in groups if (why := _why(g, alert, params)) is not None]
+        if not joins:
+            groups.append(_Group([alert], [], set(_words(alert))))
+            continue
+        first, why = joins[0]
+        first.add(alert, why)
+        for other, _ in joins[1:]:
+            first.absorb(other, f"{alert.stream.service} joins both")
+            groups = [g for g in groups if g is not other]
+    incidents = [_incident(g) for g in groups if any(a.is_notified for a in g.alerts)]
+    return sorted(incidents, key=lambda i: (i.start_us, i.incident_id))
+
+
+@dataclass(slots=True)
+class _Group:
+    alerts: list[Alert]
+    joined: list[str]
+    words: set[str]
+
+    def add(self, alert: Alert, why: str) -> None:
+        self.alerts.append(alert)
+        self.words.update(_words(alert))
+        if why not in self.joined:
+            self.joined.append(why)
+
+    def absorb(self, other: _Group, why: str) -> None:
+        self.alerts += other.alerts
+        self.words |= other.words
+        for reason in (*other.joined, why):
+            if reason not in self.joined:
+                self.joined.append(reason)
+
+
+def _why(group_: _Group, alert: Alert, params: IncidentParams) -> str | None:
+    """Return why an alert belongs to a group, None if it does not."""
+    if group_.alerts[0].stream.tenant != alert.stream.tenant:
+        return None
+    newest = max(a.start_us for a in group_.alerts)
+    near_us, chain_us = params.near_s * US_PER_S, params.chain_s * US_PER_S
+    for a in group_.alerts:
+        if a.stream == alert.stream and alert.start_us <= a.end_us + near_us and alert.start_us - newest <= chain_us:
+            return f"same service {alert.stream.service} at the same time"
+    first, end = min(a.start_us for a in group_.alerts), max(a.end_us for a in group_.alerts)
+    if alert.start_us > max(end + near_us, first + params.cascade_s * US_PER_S):
+        return None
+    if alert.start_us - newest <= params.evidence_s * US_PER_S and (shared := _shared(group_, alert)):
+        return shared
+    services = {a.stream.service for a in group_.alerts} | {alert.stream.service}
+    is_near = alert.start_us - first <= params.cascade_s * US_PER_S
+    if is_near and len(services) <= params.max_services and _is_trouble(alert) and any(map(_is_trouble, group_.alerts)):
+        return f"{alert.stream.service} within {params.cascade_s} s"
+    return None
+
+
+def _shared(group_: _Group, alert: Alert) -> str | None:
+    """Return what evidence an alert shares with a group: an exception, a template, a service's name, a word."""
+    for a in group_.alerts:
+        if alert.subject and a.subject == alert.subject and a.kind is alert.kind:
+            return f"same subject {alert.subject}"
+        if set(a.template_ids) & set(alert.template_ids):
+            return "same template"
+        if a.stream.service != alert.stream.service and _names(alert, a.stream.service):
+            return f"{alert.stream.service} speaks of {a.stream.service}"
+        if a.stream.service != alert.stream.service and _names(a, alert.stream.service):
+            return f"{a.stream.service} speaks of {alert.stream.service}"
+    shared = sorted(group_.words & set(_words(alert)))
+    return f'same word "{shared[0]}"' if shared else None
+
+
+def _is_trouble(alert: Alert) -> bool:
+    return alert.kind not in (AnomalyKind.NEW_TEMPLATE, AnomalyKind.VOLUME_SPIKE) or bool(alert.subject)
+
+
+def _said(alert: Alert) -> str:
+    return " ".join((alert.text, alert.title, *(e.text for e in alert.evidence)))
+
+
+def _names(alert: Alert, service: str) -> bool:
+    return len(service) > 2 and re.search(rf"(?<![\w-]){re.escape(service)}(?![\w-])", _said(alert)) is not None
+
+
+def _words(alert: Alert) -> list[str]:
+    """Return the telling words of an alert, lower case."""
+    found = {w.lower() for w in _WORD.findall(f"{alert.text} {alert.title}")}
+    return sorted(w for w in found if w not in _COMMON and w != alert.stream.service.lower())
+
+
+def _incident(group_: _Group) -> Incident:
+    alerts = sorted(group_.alerts, key=_by_headline)
+    root = _root(group_.alerts)
+    at_root = [a for a in alerts if a.stream.service == root]
+    head = at_root[0] if KIND_WORTH[at_root[0].kind] >= KIND_WORTH[AnomalyKind.VOLUME_DROP] else alerts[0]
+    head = head if head.is_notified else next(a for a in alerts if a.is_notified)
+    ordered = [head, *(a for a in alerts if a is not head)]
+    services = dict.fromkeys([root, *(a.stream.service for a in sorted(alerts, key=lambda a: a.start_us))])
+    is_open = any(a.state is AlertState.FIRING for a in alerts)
+    last_us = max(a.end_us for a in alerts)
+    others = len(services) - 1
+    reason = head.reason + (f" · {others} more service{'s' if others > 1 else ''} affected" if others else "")
+    return Incident(
+        incident_id=f"i-{min(group_.alerts, key=lambda a: (a.start_us, a.alert_id)).alert_id}",
+        severity=max((a.severity for a in alerts), key=lambda s: s.rank),
+        services=tuple(services),
+        kind=head.kind,
+        title=head.title,
+        reason=reason,
+        start_us=min(a.start_us for a in alerts),
+        end_us=None if is_open else last_us,
+        last_us=last_us,
+        alerts=tuple(ordered),
+        template_ids=tuple(dict.fromkeys(t for a in ordered for t in a.template_ids)),
+        evidence=tuple(dict.fromkeys(e for a in ordered for e in a.evidence))[:5],
+        joined=tuple(group_.joined),
+    )
+
+
+def _by_headline(alert: Alert) -> tuple[int, int, int, int, str]:
+    worth = KIND_WORTH[alert.kind] * 2 - (alert.kind is AnomalyKind.ERROR_SPIKE and bool(alert.subject))
+    return (-worth, -alert.severity.rank, -alert.n_events, alert.start_us, alert.alert_id)
+
+
+def _root(alerts: Sequence[Alert]) -> str:
+    """Return the service where it began: earliest trouble; within a minute, the one the others speak of."""
+    trouble = [a for a in alerts if _is_trouble(a)] or list(alerts)
+    first = min(a.start_us for a in trouble)
+    early = [a for a in trouble if a.start_us - first <= 60 * US_PER_S]
+    candidates = dict.fromkeys(a.stream.service for a in sorted(early, key=lambda a: (a.start_us, a.alert_id)))
+    if len(candidates) == 1:
+        return next(iter(candidates))
+
+    def standing(service: str) -> int:
+        return -sum(_names(a, service) for a in alerts if a.stream.service != service)
+
+    return min(candidates, key=standing)

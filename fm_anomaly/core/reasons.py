@@ -1,0 +1,237 @@
+"""Words for people: titles, and one true sentence with numbers for each anomaly.
+
+Pure functions of plain values. Must not know of detectors' state, terminals or HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from fm_anomaly.core.anomalies import AnomalyKind, Finding
+
+_MASK = re.compile(r"<[^<>\s]{0,24}>")
+_SPACES = re.compile(r"\s+")
+_NOISE = re.compile(r"^[\s:;,.·\-–—=|\"'`()\[\]{}]+|[\s:;,·\-–—=|\"'`(\[{]+$")
+_PLAIN_MODULES = frozenset({"builtins", "java", "javax", "org", "com", "io", "net", "system", "app", "exceptions"})
+TITLE_LENGTH = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The bucket and the stream that a finding is about."""
+
+    service: str
+    history_us: int
+    bucket_us: int
+    n_records: int
+    n_errors: int
+    share_before: float
+    """Learned share of errors, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What people read about an anomaly."""
+
+    title: str
+    reason: str
+    unit: str
+    text: str
+    """Template or exception it is about: words that other services may share."""
+
+
+def words(finding: Finding, context: Context) -> Words:
+    """Return title and reason of a finding."""
+    return _WORDS[finding.kind](finding, context)
+
+
+def duration(us: int) -> str:
+    """Return a length of time in its two largest units.
+
+    >>> duration(9_000_000_000), duration(175_000_000), duration(400_000)
+    ('2h30m', '2m55s', '<1s')
+    """
+    seconds = us // 1_000_000
+    if seconds < 1:
+        return "<1s"
+    days, rest = divmod(seconds, 86_400)
+    hours, rest = divmod(rest, 3600)
+    minutes, seconds = divmod(rest, 60)
+    parts = [(days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s")]
+    first = next(i for i, (n, _) in enumerate(parts) if n)
+    words = [f"{parts[first][0]}{parts[first][1]}"]
+    if first + 1 < len(parts) and parts[first + 1][0]:
+        n, unit = parts[first + 1]
+        words.append(f"{n:02d}{unit}")
+    return "".join(words)
+
+
+def number(x: float) -> str:
+    """Return a number as people write it.
+
+    >>> number(12345.6), number(46.0), number(0.62), number(3.04)
+    ('12,346', '46', '0.6', '3')
+    """
+    if abs(x) >= 10 or abs(x - round(x)) < 0.05:
+        return f"{round(x):,}"
+    return f"{x:.1f}" if abs(x) >= 0.1 else f"{x:.2g}"
+
+
+def per_minute(x: float, span_s: float) -> str:
+    """Return a count in a span as a rate a minute."""
+    return f"{number(x * 60 / span_s)}/min"
+
+
+def share(x: float) -> str:
+    """Return a share in per cent.
+
+    >>> share(0.4), share(0.0), share(0.004)
+    ('40 %', '0 %', '0.4 %')
+    """
+    percent = 100 * x
+    return f"{percent:.1f} %" if 0 < percent < 1 else f"{percent:.0f} %"
+
+
+def between(low: float, high: float) -> str:
+    """Return a range of counts, in whole numbers.
+
+    >>> between(0.0, 0.3), between(11.2, 29.7)
+    ('0–1', '11–30')
+    """
+    lower, upper = int(low), int(high) + (high > int(high))
+    return f"{lower:,}–{upper:,}" if lower != upper else f"{lower:,}"
+
+
+def milliseconds(x: float) -> str:
+    """Return a duration given in milliseconds."""
+    if x >= 10_000:
+        return f"{x / 1000:.0f} s"
+    return f"{x / 1000:.1f} s" if x >= 1000 else f"{number(x)} ms"
+
+
+def plain(text: str) -> str:
+    """Return a template's text without its masks, cut to the length of a title."""
+    words = _SPACES.sub(" ", _MASK.sub(" ", text)).replace(" : ", ": ")
+    words = _NOISE.sub("", words)
+    return words if len(words) <= TITLE_LENGTH else words[: TITLE_LENGTH - 1].rstrip() + "…"
+
+
+def error_title(exc_type: str | None, message: str | None, text: str) -> str:
+    """Return a short human title of an error: who (exception's package) and what (last clause of the message).
+
+    >>> error_title("redis.exceptions.ConnectionError", None, "could not connect to redis at <ip>: Connection refused")
+    'redis: connection refused'
+    >>> error_title("ValueError", "bad token in query", "job <num> failed")
+    'ValueError: bad token in query'
+    """
+    said = plain(message or "") or plain(text)
+    if not exc_type:
+        return said or "error"
+    owner, _, name = exc_type.rpartition(".")
+    top = owner.split(".")[0]
+    if not top or top.lower() in _PLAIN_MODULES:
+        return _cut(f"{name}: {said}") if said else name
+    clause = plain((message or text).rsplit(": ", 1)[-1]) or said or name
+    return _cut(f"{top}: {clause[0].lower() + clause[1:]}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TITLE_LENGTH else text[: TITLE_LENGTH - 1].rstrip() + "…"
+
+
+def _window(finding: Finding, context: Context) -> str:
+    return duration(finding.reading.window * context.bucket_us)
+
+
+def _times(finding: Finding, expected: float) -> str:
+    return f"{number(finding.reading.observed / expected)}×" if expected > 0 else ""
+
+
+def _share_words(finding: Finding, context: Context) -> str:
+    now = context.n_errors / context.n_records if context.n_records else 0.0
+    if now < context.share_before + 0.02:
+        return ""
+    return f" · error share of {context.service} {share(context.share_before)} → {share(now)}"
+
+
+def _new_error(finding: Finding, context: Context) -> Words:
+    e, t = finding.exception, finding.template
+    text = t.text if t else ""
+    title = error_title(e.type if e else None, e.message if e else None, text)
+    r = finding.reading
+    seen = per_minute(r.observed, r.window * context.bucket_us / 1e6)
+    if r.window > 1 and r.observed < 10:
+        seen = f"{number(r.observed)} in {_window(finding, context)}"
+    before = duration(max(finding.start_us - (finding.start_us - context.history_us), 0))
+    reason = f"never seen in the {before} before · {seen}, expected {between(0, 0)}"
+    text = " ".join(filter(None, (text, e.identity if e else "", (e.message or "") if e else "")))
+    return Words(title, reason + _share_words(finding, context), "records", text)
+
+
+def _error_spike(finding: Finding, context: Context) -> Words:
+    r, t = finding.reading, finding.template
+    expected = between(r.expected_low, r.expected_high)
+    seen = f"{number(r.observed)} errors in {_window(finding, context)}, expected {expected}"
+    before = f" · learned over {duration(context.history_us)}"
+    if finding.subject:
+        title = error_title(None, None, t.text if t else finding.subject)
+    else:
+        title = f"errors of {context.service}" + (f": {plain(t.text)}" if t else "")
+    return Words(title, seen + _share_words(finding, context) + before, "errors", t.text if t else "")
+
+
+def _volume(finding: Finding, context: Context) -> Words:
+    r, t = finding.reading, finding.template
+    middle = r.expected
+    seen = f"{number(r.observed)} records in {_window(finding, context)}"
+    seen += f", expected {between(r.expected_low, r.expected_high)}"
+    if r.direction > 0:
+        seen += f" · {_times(finding, middle)} its rate" if middle >= 1 else ""
+    else:
+        seen += f" · down to {share(r.observed / max(middle, 1e-9))}"
+    title = plain(t.text) if finding.subject and t else f"{'more' if r.direction > 0 else 'fewer'} records"
+    reason = f"{seen} · learned over {duration(context.history_us)}"
+    return Words(title, reason, "records", t.text if t else "")
+
+
+def _silence(finding: Finding, context: Context) -> Words:
+    r = finding.reading
+    gap = _window(finding, context)
+    rate = per_minute(r.expected_high / max(r.window, 1), context.bucket_us / 1e6)
+    reason = f"no record for {gap}, about {number(r.expected_high)} expected at {rate}"
+    if finding.is_over:
+        reason = f"no record for {gap} at an expected {rate}"
+    reason += f" · learned over {duration(context.history_us)}"
+    return Words(f"{context.service} is silent", reason, "records", "")
+
+
+def _latency(finding: Finding, context: Context) -> Words:
+    r = finding.reading
+    window = _window(finding, context)
+    if r.direction > 1:
+        reason = f"{share(r.observed)} slower than {milliseconds(r.expected_high)} over {window}, expected 5 %"
+        return Words(f"slow tail of {finding.subject}", reason, "share", finding.subject)
+    times = number(r.observed / max(r.expected, 1e-6))
+    reason = f"typically {milliseconds(r.observed)} over {window}, expected {milliseconds(r.expected_low)}"
+    reason += f"–{milliseconds(r.expected_high)} · {times}× · learned over {duration(context.history_us)}"
+    return Words(f"slow {finding.subject}", reason, "ms", finding.subject)
+
+
+def _new_template(finding: Finding, context: Context) -> Words:
+    t = finding.template
+    text = t.text if t else ""
+    seen = per_minute(finding.reading.observed, context.bucket_us / 1e6)
+    reason = f"never seen in the {duration(context.history_us)} before · {seen}"
+    return Words(plain(text) or finding.subject, reason, "records", text)
+
+
+_WORDS = {
+    AnomalyKind.NEW_ERROR: _new_error,
+    AnomalyKind.ERROR_SPIKE: _error_spike,
+    AnomalyKind.VOLUME_SPIKE: _volume,
+    AnomalyKind.VOLUME_DROP: _volume,
+    AnomalyKind.SILENCE: _silence,
+    AnomalyKind.LATENCY: _latency,
+    AnomalyKind.NEW_TEMPLATE: _new_template,
+}

@@ -1,0 +1,470 @@
+"""The series of one stream and their watches: from one closed bucket to findings.
+
+Owns what a stream has taught: its rate, error share, silence, templates, exceptions and operations, each
+created when it first matters and capped. A `Finding` is plain numbers about a subject; words are added
+by `core.detection`. Must not know of other streams, alerts or the clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fm_anomaly.core.anomalies import AnomalyKind, Finding, Reading
+from fm_anomaly.core.calibration import CalibrationParams, D, Watch, limit_decades
+from fm_anomaly.core.detectors import (
+    BurstDetector,
+    BurstParams,
+    LatencyDetector,
+    LatencyParams,
+    NoveltyDetector,
+    NoveltyParams,
+    RateDetector,
+    RateParams,
+    ShareDetector,
+    ShareParams,
+    SilenceDetector,
+    SilenceParams,
+)
+from fm_anomaly.core.features import ClosedBucket, ExceptionCount, TemplateCount
+from fm_anomaly.core.frames import StreamKey
+
+_LIFECYCLE = re.compile(
+    r"shut(?:ting)? ?down|\bsigterm\b|\brestart|\bstopping\b|\bdeploy|\bstart(?:ing|ed)(?: up| server)\b"
+    r"|startup complete",
+    re.IGNORECASE,
+)
+MAX_GAP_BUCKETS = 10
+"""A novelty that has not been seen for so many buckets is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionParams:
+    """Settings of detection; the defaults serve every log."""
+
+    bucket_s: int = 60
+    """Width of a bucket, seconds."""
+    calibration: CalibrationParams = field(default_factory=CalibrationParams)
+    restart_grace_buckets: int = 3
+    """Further empty buckets allowed after a stream has spoken of a shutdown, a start or a deploy."""
+    silence_adopt_s: int = 24 * 3600
+    """A stream silent for so long is taken for gone."""
+    digest_history_s: int = 600
+    """History from which on something new is worth a line in the digest."""
+    max_streams: int = 2_000
+    max_templates: int = 5_000
+    """Templates followed in one stream; further ones count as `overflow`."""
+    max_exceptions: int = 1_000
+    max_operations: int = 200
+
+
+@dataclass(slots=True)
+class ErrorSeries:
+    """An exception identity, or an error template, and whether it is news."""
+
+    novelty: NoveltyDetector
+    first_us: int
+    last_us: int
+    since: int = -1
+    """Bucket where its novelty was decided; -1 while it is not open."""
+    is_known: bool = False
+
+
+@dataclass(slots=True)
+class TemplateSeries:
+    """What is known of one template of the stream."""
+
+    template_id: str
+    text: str
+    first_us: int
+    last_us: int
+    first_at: int
+    is_lifecycle: bool
+    """Whether it speaks of a shutdown, a start or a deploy."""
+    count: int = 0
+    n_errors: int = 0
+    n_buckets: int = 0
+    peak: int = 0
+    """Largest count of a bucket, those under an anomaly left out."""
+    n_alerted: int = 0
+    """Records counted under an open anomaly of the template."""
+    errors: ErrorSeries | None = None
+    burst: Watch[BurstDetector] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Settings of all detectors, made from one false-alarm rate."""
+
+    rate: RateParams
+    share: ShareParams
+    burst: BurstParams
+    silence: SilenceParams
+    novelty: NoveltyParams
+    latency: LatencyParams
+
+    @classmethod
+    def of(cls, params: DetectionParams) -> Limits:
+        """Return the detectors' settings: one limit, one decade more where a stream has many series."""
+        limit = limit_decades(params.calibration, params.bucket_s)
+        return cls(
+            RateParams(bucket_s=params.bucket_s, limit=limit),
+            ShareParams(limit=limit),
+            BurstParams(limit=limit + 1),
+            SilenceParams(limit=limit),
+            NoveltyParams(limit=limit),
+            LatencyParams(limit=limit + 1),
+        )
+
+
+class StreamSeries:
+    """All series of one stream."""
+
+    def __init__(self, key: StreamKey, at: int, params: DetectionParams, limits: Limits) -> None:
+        self.key = key
+        self.first_at = at
+        """Bucket of the stream's first record; it is partial, and no rate is learned from it."""
+        self.last_at = at
+        self.due_at = -1
+        """Empty bucket in which silence is decided, or in which an open one is adopted; -1 for none."""
+        self.silent_since = -1
+        self.n_records = 0
+        self.overflow = 0
+        """Records of templates, exceptions and operations beyond the caps."""
+        self._params = params
+        self._limits = limits
+        self.rate = self._watch(RateDetector(limits.rate), limits.rate.limit)
+        self.share = self._watch(ShareDetector(limits.share), limits.share.limit)
+        self.silence = SilenceDetector(limits.silence)
+        self.templates: dict[int, TemplateSeries] = {}
+        self.exceptions: dict[str, ErrorSeries] = {}
+        self.operations: dict[str, Watch[LatencyDetector]] = {}
+
+    def close(self, at: int, bucket: ClosedBucket, *, is_whole: bool) -> list[Finding]:
+        """Judge and learn one bucket with records; ``is_whole`` is False where input ended within it."""
+        found = self._end_silence(at, bucket)
+        found += self._volume(at, bucket, is_whole)
+        found += self._share(at, bucket)
+        covered: set[int] = set()
+        for exception in bucket.exceptions:
+            found += self._exception(at, exception, bucket, covered)
+        has_lifecycle = False
+        for template in bucket.templates:
+            found += self._template(at, template, bucket, covered)
+            series = self.templates.get(template.template)
+            has_lifecycle = has_lifecycle or (series is not None and series.is_lifecycle)
+        for operation, durations in bucket.durations:
+            found += self._operation(at, operation, durations, bucket)
+        self.n_records += bucket.n_records
+        self.last_at = at
+        self.due_at = self.silence.due(self._params.restart_grace_buckets if has_lifecycle else 0)
+        return found
+
+    def miss(self, at: int) -> list[Finding]:
+        """Judge the empty bucket ``at`` that `due_at` announced."""
+        bucket_us = self._params.bucket_s * 1_000_000
+        start_us = (self.last_at + 1) * bucket_us
+        reading = self.silence.score_one(at, 0)
+        if self.silent_since >= 0:
+            self.due_at = -1
+            self.silent_since = -1
+            self.silence.n = 0
+            over = Finding(AnomalyKind.SILENCE, "", reading, False, start_us, is_over=True)
+            return [over]
+        self.silent_since = at
+        self.due_at = at + self._params.silence_adopt_s // self._params.bucket_s
+        return [Finding(AnomalyKind.SILENCE, "", reading, True, start_us)]
+
+    def history(self, at: int) -> int:
+        """Return how many buckets of history lie before bucket ``at``."""
+        return at - self.first_at
+
+    def _watch(self, detector: D, limit: float) -> Watch[D]:
+        return Watch(detector, limit, self._params.calibration, self._params.bucket_s)
+
+    def _end_silence(self, at: int, bucket: ClosedBucket) -> list[Finding]:
+        if self.silent_since < 0:
+            return []
+        reading = self.silence.score_one(at - 1, 0)
+        start_us = (self.last_at + 1) * self._params.bucket_s * 1_000_000
+        self.silence.resume(at)
+        self.rate.detector.hold(at - 1)
+        self.share.detector.hold(at - 1)
+        self.silent_since = -1
+        return [Finding(AnomalyKind.SILENCE, "", reading, False, start_us, is_over=True)]
+
+    def _volume(self, at: int, bucket: ClosedBucket, is_whole: bool) -> list[Finding]:
+        n = float(bucket.n_records)
+        if at == self.first_at:
+            self.rate.detector.hold(at)
+            self.silence.last = at
+            return []
+        if not is_whole:
+            return []
+        self.silence.learn_one(at, n)
+        decision = self.rate.step(at, n)
+        if decision is None:
+            return []
+        kind = AnomalyKind.VOLUME_SPIKE if self.rate.direction > 0 else AnomalyKind.VOLUME_DROP
+        reading = decision.reading
+        start_us = bucket.start_us - (reading.window - 1) * (bucket.end_us - bucket.start_us)
+        return [Finding(kind, "", reading, decision.is_onset, start_us, bucket.n_records)]
+
+    def _share(self, at: int, bucket: ClosedBucket) -> list[Finding]:
+        decision = self.share.step(at, (float(bucket.n_errors), float(bucket.n_records)))
+        if decision is None:
+            return []
+        worst = max(bucket.templates, key=lambda t: (t.n_errors, -t.template), default=None)
+        start_us = self._error_start(bucket, decision.reading.window)
+        kind = AnomalyKind.ERROR_SPIKE
+        return [Finding(kind, "", decision.reading, decision.is_onset, start_us, bucket.n_errors, worst)]
+
+    def _error_start(self, bucket: ClosedBucket, window: int) -> int:
+        if window > 1:
+            return bucket.start_us - (window - 1) * self._params.bucket_s * 1_000_000
+        return min((t.first_us for t in bucket.templates if t.n_errors), default=bucket.start_us)
+
+    def _exception(self, at: int, exception: ExceptionCount, bucket: ClosedBucket, covered: set[int]) -> list[Finding]:
+        series = self.exceptions.get(exception.identity)
+        if series is None:
+            if len(self.exceptions) >= self._params.max_exceptions:
+                self.overflow += exception.count
+                return []
+            series = self.exceptions[exception.identity] = self._new_error(at, exception.first_us)
+        found, is_open = self._news(at, series, exception.count)
+        series.last_us = bucket.end_us
+        if is_open:
+            covered.add(exception.template)
+        if found is None:
+            return []
+        reading, is_onset = found
+        subject = exception.identity
+        template = next((t for t in bucket.templates if t.template == exception.template), None)
+        kind, count = AnomalyKind.NEW_ERROR, exception.count
+        return [Finding(kind, subject, reading, is_onset, series.first_us, count, template, exception)]
+
+    def _template(self, at: int, seen: TemplateCount, bucket: ClosedBucket, covered: set[int]) -> list[Finding]:
+        series = self.templates.get(seen.template)
+        found: list[Finding] = []
+        if series is None:
+            if len(self.templates) >= self._params.max_templates:
+                self.overflow += seen.count
+                return []
+            is_lifecycle = _LIFECYCLE.search(seen.text) is not None
+            series = TemplateSeries(seen.template_id, seen.text, seen.first_us, seen.first_us, at, is_lifecycle)
+            self.templates[seen.template] = series
+            found += self._digest(at, seen)
+        is_open = False
+        if seen.n_errors and not seen.is_degraded:
+            if series.errors is None:
+                series.errors = self._new_error(at, seen.first_us)
+                # a template that has long been there without errors is no new error: its share tells
+                series.errors.is_known = series.count > series.n_errors and series.first_at < at
+            news, is_open = self._news(at, series.errors, seen.n_errors)
+            if news is not None and seen.template not in covered:
+                first_us, count = series.errors.first_us, seen.n_errors
+                kind = AnomalyKind.NEW_ERROR
+                found.append(Finding(kind, seen.template_id, news[0], news[1], first_us, count, seen))
+        is_open = is_open or seen.template in covered
+        if not is_open:
+            found += self._burst(at, series, seen, bucket)
+        series.count += seen.count
+        series.n_errors += seen.n_errors
+        series.n_buckets += 1
+        if is_open or (series.burst is not None and series.burst.is_open):
+            series.n_alerted += seen.count
+        else:
+            series.peak = max(series.peak, seen.count)
+        series.template_id, series.text, series.last_us = seen.template_id, seen.text, bucket.end_us
+        return found
+
+    def _new_error(self, at: int, first_us: int) -> ErrorSeries:
+        return ErrorSeries(NoveltyDetector(self._limits.novelty, self.history(at)), first_us, first_us)
+
+    def _news(self, at: int, series: ErrorSeries, count: int) -> tuple[tuple[Reading, bool] | None, bool]:
+        """Judge ``count`` records of a subject; return (reading and onset, or None) and whether it is news."""
+        detector = series.novelty
+        if series.is_known:
+            return None, False
+        if series.since >= 0:
+            adopt = at - series.since >= self.rate.adopt_buckets
+            if adopt or at - detector.last > MAX_GAP_BUCKETS:
+                series.is_known = True
+                series.since = -1
+                return None, False
+            reading = self._rate_of_news(at, detector, count)
+            detector.learn_one(at, count)
+            return (reading, False), True
+        reading = detector.score_one(at, count)
+        detector.learn_one(at, count)
+        if reading.score.raw >= self._limits.novelty.limit:
+            series.since = at
+            return (reading, True), True
+        series.is_known = detector.is_settled(at)
+        return None, False
+
+    def _rate_of_news(self, at: int, detector: NoveltyDetector, count: int) -> Reading:
+        n = detector.history
+        score = detector.score_one(detector.first, count).score
+        return Reading(score, 1, float(count), 0.0, 1.0 / (n + 1), 1, 0)
+
+    def _digest(self, at: int, seen: TemplateCount) -> list[Finding]:
+        """Return a line for the digest about a template never seen before."""
+        history_s = self.history(at) * self._params.bucket_s
+        if seen.is_degraded or history_s < self._params.digest_history_s:
+            return []
+        kind = AnomalyKind.NEW_ERROR if seen.n_errors else AnomalyKind.NEW_TEMPLATE
+        detector = NoveltyDetector(self._limits.novelty, self.history(at))
+        reading = self._rate_of_news(at, detector, seen.count)
+        return [Finding(kind, seen.template_id, reading, True, seen.first_us, seen.count, seen, is_digest=True)]
+
+    def _burst(self, at: int, series: TemplateSeries, seen: TemplateCount, bucket: ClosedBucket) -> list[Finding]:
+        if series.burst is None:
+            if seen.count < 3:
+                return []
+            known = series.count - series.n_alerted
+            detector = BurstDetector.seeded(self._limits.burst, self.first_at, at, known, series.peak)
+            series.burst = self._watch(detector, self._limits.burst.limit)
+        decision = series.burst.step(at, float(seen.count))
+        if decision is None:
+            return []
+        kind = AnomalyKind.ERROR_SPIKE if 2 * seen.n_errors >= seen.count else AnomalyKind.VOLUME_SPIKE
+        window = decision.reading.window
+        start_us = seen.first_us if window == 1 else self._error_start(bucket, window)
+        return [Finding(kind, seen.template_id, decision.reading, decision.is_onset, start_us, seen.count, seen)]
+
+    def _operation(self, at: int, operation: str, durations: tuple[float, ...], bucket: ClosedBucket) -> list[Finding]:
+        watch = self.operations.get(operation)
+        if watch is None:
+            if len(self.operations) >= self._params.max_operations:
+                self.overflow += len(durations)
+                return []
+            watch = self._watch(LatencyDetector(self._limits.latency), self._limits.latency.limit)
+            self.operations[operation] = watch
+        decision = watch.step(at, durations)
+        if decision is None:
+            return []
+        reading = decision.reading
+        start_us = bucket.start_us - (reading.window - 1) * self._params.bucket_s * 1_000_000
+        kind = AnomalyKind.LATENCY
+        return [Finding(kind, operation, reading, decision.is_onset, start_us, len(durations))]
+
+    def early(
+        self,
+        at: int,
+        start_us: int,
+        n_records: int,
+        n_errors: int,
+        templates: Sequence[TemplateCount],
+        exceptions: Sequence[ExceptionCount],
+    ) -> list[Finding]:
+        """Judge the open bucket ``at`` by what it holds so far; changes nothing."""
+        found = []
+        if not self.rate.is_open and at > self.first_at:
+            reading = self.rate.detector.score_alone(at, float(n_records))
+            if reading.score.raw >= self.rate.limit:
+                found.append(Finding(AnomalyKind.VOLUME_SPIKE, "", reading, True, start_us, n_records))
+        if not self.share.is_open:
+            reading = self.share.detector.score_alone((float(n_errors), float(n_records)))
+            if reading.score.raw >= self.share.limit:
+                worst = max(templates, key=lambda t: (t.n_errors, -t.template), default=None)
+                first_us = min((t.first_us for t in templates if t.n_errors), default=start_us)
+                found.append(Finding(AnomalyKind.ERROR_SPIKE, "", reading, True, first_us, n_errors, worst))
+        return found + self._early_news(at, templates, exceptions)
+
+    def _early_news(
+        self, at: int, templates: Sequence[TemplateCount], exceptions: Sequence[ExceptionCount]
+    ) -> list[Finding]:
+        found = []
+        covered: set[int] = set()
+        by_index = {t.template: t for t in templates}
+        for e in exceptions:
+            if (reading := self._early_novelty(at, self.exceptions.get(e.identity), e.count)) is not None:
+                covered.add(e.template)
+                template = by_index.get(e.template)
+                found.append(
+                    Finding(AnomalyKind.NEW_ERROR, e.identity, reading, True, e.first_us, e.count, template, e)
+                )
+        for t in templates:
+            series = self.templates.get(t.template)
+            if not t.n_errors or t.is_degraded or t.template in covered:
+                continue
+            if series is not None and series.errors is None and series.count:
+                continue
+            errors = series.errors if series is not None else None
+            if (reading := self._early_novelty(at, errors, t.n_errors)) is not None:
+                found.append(Finding(AnomalyKind.NEW_ERROR, t.template_id, reading, True, t.first_us, t.n_errors, t))
+        return found
+
+    def _early_novelty(self, at: int, series: ErrorSeries | None, count: int) -> Reading | None:
+        if series is not None and (series.is_known or series.since >= 0):
+            return None
+        detector = NoveltyDetector(self._limits.novelty, self.history(at)) if series is None else series.novelty
+        reading = detector.score_one(at, count)
+        return reading if reading.score.raw >= self._limits.novelty.limit else None
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state."""
+        return {
+            "key": [self.key.tenant, self.key.service],
+            "ats": [self.first_at, self.last_at, self.due_at, self.silent_since],
+            "counts": [self.n_records, self.overflow],
+            "rate": self.rate.snapshot(),
+            "share": self.share.snapshot(),
+            "silence": self.silence.snapshot(),
+            "templates": [[i, *_template_state(t)] for i, t in self.templates.items()],
+            "exceptions": [[k, *_error_state(e)] for k, e in self.exceptions.items()],
+            "operations": [[k, w.snapshot()] for k, w in self.operations.items()],
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any], params: DetectionParams, limits: Limits) -> StreamSeries:
+        """Return the series whose `snapshot` this is."""
+        first_at, last_at, due_at, silent_since = state["ats"]
+        self = cls(StreamKey(*state["key"]), first_at, params, limits)
+        self.last_at, self.due_at, self.silent_since = last_at, due_at, silent_since
+        self.n_records, self.overflow = state["counts"]
+        self.rate = self._rewatch(RateDetector.restore(state["rate"][0], limits.rate), state["rate"], limits.rate)
+        share = ShareDetector.restore(state["share"][0], limits.share)
+        self.share = self._rewatch(share, state["share"], limits.share)
+        self.silence = SilenceDetector.restore(state["silence"], limits.silence)
+        for index, *rest in state["templates"]:
+            self.templates[index] = self._restore_template(rest)
+        for identity, *rest in state["exceptions"]:
+            self.exceptions[identity] = self._restore_error(rest)
+        for operation, watch in state["operations"]:
+            detector = LatencyDetector.restore(watch[0], limits.latency)
+            self.operations[operation] = self._rewatch(detector, watch, limits.latency)
+        return self
+
+    def _rewatch(self, detector: D, state: list[Any], limits: Any) -> Watch[D]:
+        watch = self._watch(detector, limits.limit)
+        watch.restore(state)
+        return watch
+
+    def _restore_error(self, state: list[Any]) -> ErrorSeries:
+        novelty, *rest = state
+        return ErrorSeries(NoveltyDetector.restore(novelty, self._limits.novelty), *rest)
+
+    def _restore_template(self, state: list[Any]) -> TemplateSeries:
+        *plain, errors, burst = state
+        series = TemplateSeries(*plain)
+        if errors is not None:
+            series.errors = self._restore_error(errors)
+        if burst is not None:
+            detector = BurstDetector.restore(burst[0], self._limits.burst)
+            series.burst = self._rewatch(detector, burst, self._limits.burst)
+        return series
+
+
+def _error_state(e: ErrorSeries) -> list[Any]:
+    return [e.novelty.snapshot(), e.first_us, e.last_us, e.since, e.is_known]
+
+
+def _template_state(t: TemplateSeries) -> list[Any]:
+    plain = [t.template_id, t.text, t.first_us, t.last_us, t.first_at, t.is_lifecycle]
+    plain += [t.count, t.n_errors, t.n_buckets, t.peak, t.n_alerted]
+    errors = None if t.errors is None else _error_state(t.errors)
+    return [*plain, errors, None if t.burst is None else t.burst.snapshot()]
