@@ -1,0 +1,372 @@
+"""Turns the bytes of one source into record frames: cut, redact, unwrap, parse, join, count.
+
+`SourceParser` holds what past lines decide about the next ones: the unfinished line, and the lines of the
+record that is still open, which are parsed again with what comes. So cuts in the input never show. This
+module must not know where the bytes come from, nor what is done with the records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+
+from fm_anomaly.core import exceptions, multiline, prefixes, severities, timestamps
+from fm_anomaly.core.accounting import IntakeCounts, tally
+from fm_anomaly.core.frames import as_record_frame, empty_frame
+from fm_anomaly.core.json_lines import parse_json
+from fm_anomaly.core.line_fields import LINE_SCHEMA, NO_ZONE
+from fm_anomaly.core.lines import BINARY_LINE, LineCutter
+from fm_anomaly.core.text_lines import Clock, parse_text
+from fm_anomaly.core.timestamps import Bools, Ints
+from fm_anomaly.errors import ConfigError
+
+try:
+    from fm_anomaly.core.redaction import Redactor
+except ModuleNotFoundError:  # until the redaction room is in
+
+    class Redactor:  # type: ignore[no-redef]
+        counts: dict[str, int] = {}  # noqa: RUF012
+
+        def redact(self, lines: pl.Series) -> pl.Series:
+            return lines
+
+        def snapshot(self) -> dict[str, Any]:
+            return {}
+
+        @classmethod
+        def restore(cls, state: dict[str, Any]) -> Redactor:
+            return cls()
+
+
+_SLICE_BYTES = 4 << 20
+"""Bytes worked on at a time: bounds memory; that cuts don't show makes it free."""
+_END_OF_1970_US = 364 * timestamps.DAY_US
+_ERROR = severities.WORDS["error"]
+
+
+@dataclass(frozen=True, slots=True)
+class ParsingParams:
+    """What the parser cannot learn from the lines."""
+
+    tz: str = "UTC"
+    """IANA zone of timestamps that state none."""
+    max_line_bytes: int = 1_000_000
+    """A longer line is cut, with the mark ``…[cut N bytes]``."""
+    reference_us: int | None = None
+    """Dates without a year stand in the year that brings them closest to this time (a file's modification
+    time, or now), not more than a day after it. None: in 1970."""
+    max_record_lines: int = 500
+    max_record_bytes: int = 256 * 1024
+
+
+class SourceParser:
+    """Parses one source: a file, a connection, a listener."""
+
+    def __init__(self, source: str, params: ParsingParams | None = None) -> None:
+        self.source = source
+        self.params = params or ParsingParams()
+        self.counts = IntakeCounts()
+        self._check_zone()
+        reference = self.params.reference_us
+        self._clock = Clock(self.params.tz, _END_OF_1970_US if reference is None else reference)
+        self._joining = multiline.MultilineParams(
+            max_lines=self.params.max_record_lines, max_bytes=self.params.max_record_bytes
+        )
+        self._cutter = LineCutter(self.params.max_line_bytes)
+        self._redactor = Redactor()
+        self._carry: list[str] = []
+
+    def feed(self, data: bytes) -> pl.DataFrame:
+        """Return the records that `data` completes, in the order of their first lines.
+
+        The last record stays open until a line tells that it is complete, or `flush` is called.
+        """
+        self.counts.bytes += len(data)
+        view = memoryview(data)
+        slices = [bytes(view[i : i + _SLICE_BYTES]) for i in range(0, len(data), _SLICE_BYTES)]
+        frames = [self._take(self._cutter.cut(part), is_last=False) for part in slices]
+        frames = [frame for frame in frames if frame.height]
+        return pl.concat(frames) if len(frames) > 1 else frames[0] if frames else empty_frame()
+
+    def flush(self) -> pl.DataFrame:
+        """Return the open tail, as if the source had ended here; feeding may go on."""
+        return self._take(self._cutter.flush(), is_last=True)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all state as plain values."""
+        return {
+            "source": self.source,
+            "carry": list(self._carry),
+            "cutter": self._cutter.snapshot(),
+            "redactor": self._redactor.snapshot(),
+            "counts": self.counts.snapshot(),
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any], params: ParsingParams | None = None) -> Self:
+        """Return a parser that goes on as if it had never stopped."""
+        parser = cls(state["source"], params)
+        parser._carry = list(state["carry"])
+        parser._cutter.restore(state["cutter"])
+        parser._redactor = Redactor.restore(state["redactor"])
+        parser.counts = IntakeCounts.restore(state["counts"])
+        return parser
+
+    def _check_zone(self) -> None:
+        try:
+            timestamps.local_to_utc(np.zeros(1, np.int64), self.params.tz)
+        except pl.exceptions.PolarsError as exc:
+            raise ConfigError(f"unknown time zone {self.params.tz!r}: give an IANA name such as Europe/Berlin") from exc
+
+    def _take(self, lines: list[str], *, is_last: bool) -> pl.DataFrame:
+        """Work on the open lines and the new ones; keep what is still open."""
+        if not lines and not (is_last and self._carry):
+            return empty_frame()
+        self._note_cutter()
+        series = self._redactor.redact(pl.Series(lines, dtype=pl.String)) if lines else None
+        self.counts.redacted = dict(self._redactor.counts)
+        if self._carry:
+            old = pl.Series(self._carry, dtype=pl.String)
+            series = old if series is None else pl.concat([old, series])
+        assert series is not None  # noqa: S101
+        batch = _Batch(series, self._clock, self._joining, is_last=is_last)
+        self._carry = batch.carry
+        return batch.emit(self.counts)
+
+    def _note_cutter(self) -> None:
+        cutter = self._cutter
+        self.counts.truncated += cutter.n_truncated
+        self.counts.repaired += cutter.n_repaired
+        cutter.n_truncated = cutter.n_repaired = 0
+
+
+class _Batch:
+    """Lines of one call, from redacted text to records."""
+
+    def __init__(self, physical: pl.Series, clock: Clock, joining: multiline.MultilineParams, *, is_last: bool) -> None:
+        lines = physical.to_list()
+        self._wrapped = prefixes.unwrap(lines) if prefixes.is_wrapped(physical) else None
+        self._texts = self._wrapped.texts if self._wrapped else lines
+        series = pl.Series(self._texts, dtype=pl.String) if self._wrapped else physical
+        n = len(self._texts)
+        self._series = series
+        self._blank = np.fromiter((not t or t.isspace() for t in self._texts), np.bool_, n)
+        self._binary = np.zeros(n, np.bool_)
+        if BINARY_LINE in self._texts:
+            self._binary = np.fromiter((t == BINARY_LINE for t in self._texts), np.bool_, n)
+        self._frame = self._parsed(clock)
+        head, closed = self._flags(n)
+        lanes = np.array(self._wrapped.lanes, dtype=np.int64) if self._wrapped else None
+        joined = multiline.join(series, head, self._blank, lanes, closed, joining)
+        self._owner = joined.owner
+        self._end = n if is_last else self._settled(joined.open_from)
+        self.carry: list[str] = lines[self._first_physical(len(lines)) :]
+
+    def _parsed(self, clock: Clock) -> pl.DataFrame:
+        """Return the line frame of all lines that are neither blank nor binary, in order."""
+        plain = ~(self._blank | self._binary)
+        texts = self._texts
+        is_json = np.fromiter((t[:1] == "{" and t[-1:] == "}" for t in texts), np.bool_, len(texts))
+        frames: list[pl.DataFrame] = []
+        index = np.flatnonzero(is_json)
+        if len(index):
+            some = texts if len(index) == len(texts) else [texts[i] for i in index.tolist()]
+            frames, bad = parse_json(some, index, clock.tz)
+            is_json[bad] = False
+        index = np.flatnonzero(plain & ~is_json)
+        if len(index):
+            some_lines = self._series if len(index) == len(texts) else self._series.gather(index)
+            frames.extend(_unnested(parse_text(some_lines, index, clock), clock.tz))
+        if not frames:
+            return pl.DataFrame(schema=LINE_SCHEMA)
+        frame = frames[0] if len(frames) == 1 else pl.concat(frames).sort("index")
+        return self._with_runtime(frame, clock.tz)
+
+    def _with_runtime(self, frame: pl.DataFrame, tz: str) -> pl.DataFrame:
+        """Fill time and service that a line does not tell from what the container runtime says."""
+        if self._wrapped is None:
+            return frame
+        rows = frame["index"].to_list()
+        us, valid, _ = timestamps.from_values([self._wrapped.times[i] for i in rows], tz)
+        times = pl.Series("ts_us", us).set(pl.Series(~valid), None)
+        zones = pl.Series("zone_min", np.zeros(len(us), np.int32)).set(pl.Series(~valid), None)
+        services = pl.Series("service", [self._wrapped.services[i] for i in rows], dtype=pl.String)
+        return frame.with_columns(
+            pl.col("zone_min").fill_null(zones),
+            pl.col("ts_us").fill_null(times),
+            pl.col("service").fill_null(services),
+        )
+
+    def _flags(self, n: int) -> tuple[Bools, Bools]:
+        """Return which lines start a record for certain, and which of these take no continuations."""
+        head, closed = self._binary.copy(), self._binary.copy()
+        index = self._frame["index"].to_numpy()
+        head[index] = self._frame["head"].to_numpy()
+        closed[index] = self._frame["closed"].to_numpy()
+        return head, closed
+
+    def _settled(self, end: int) -> int:
+        """Return the last place at or before `end` that parts neither a record nor a split line."""
+        wrapped = self._wrapped
+        if wrapped is None:
+            return end
+        end = min(end, wrapped.open_from)
+        last, first = np.array(wrapped.last), np.array(wrapped.first)
+        while 0 < end < len(last):
+            tail = self._owner[end:]
+            owner = int(tail[tail >= 0].min(initial=end))
+            crossing = np.flatnonzero(last[:end] > first[end])
+            earlier = min(owner, int(crossing[0]) if len(crossing) else end)
+            if earlier >= end:
+                break
+            end = earlier
+        return end
+
+    def _first_physical(self, n: int) -> int:
+        """Return the number of physical lines that are done with."""
+        if self._wrapped is None:
+            return self._end
+        return self._wrapped.first[self._end] if self._end < len(self._texts) else n
+
+    def emit(self, counts: IntakeCounts) -> pl.DataFrame:
+        """Return the record frame of the lines that are done with, and count them."""
+        end = self._end
+        if not end:
+            return empty_frame()
+        owner = self._owner[:end]
+        weights = np.ones(end, np.int64)
+        numbers = np.arange(end, dtype=np.int64)
+        if self._wrapped is not None:
+            weights, numbers = np.array(self._wrapped.count[:end]), np.array(self._wrapped.first[:end])
+        starts = np.flatnonzero(owner == np.arange(end))
+        starts = starts[~(self._blank[starts] | self._binary[starts])]
+        owned = owner >= 0
+        n_lines = np.bincount(owner[owned], weights[owned], minlength=end).astype(np.int64)[starts]
+        frame = self._frame
+        if len(starts) != frame.height:
+            frame = frame.filter(pl.Series(np.isin(frame["index"].to_numpy(), starts)))
+        frame = frame.with_columns(
+            pl.Series("line", numbers[starts] + counts.lines + 1),
+            pl.Series("n_lines", n_lines.astype(np.int32)),
+            self._raw(starts, n_lines, owner),
+        )
+        frame = _with_exceptions(frame)
+        total = int(weights.sum())
+        blanks = int(weights[self._blank[:end] & ~owned].sum())
+        rejects = int(weights[self._binary[:end]].sum())
+        return _counted(frame, counts, total, blanks, rejects)
+
+    def _raw(self, starts: Ints, n_lines: Ints, owner: Ints) -> pl.Series:
+        """Return the whole text of each record."""
+        whole = len(starts) == len(self._texts)
+        raw = (self._series if whole else self._series.gather(starts)).alias("raw")
+        many = starts[n_lines > 1]
+        if not len(many):
+            return raw
+        parts: dict[int, list[str]] = {start: [] for start in many.tolist()}
+        for i in np.flatnonzero(np.isin(owner, many)).tolist():
+            parts[int(owner[i])].append(self._texts[i])
+        places = np.searchsorted(starts, many)
+        return raw.scatter(places, ["\n".join(parts[start]) for start in many.tolist()])
+
+
+def _unnested(frames: list[pl.DataFrame], tz: str) -> list[pl.DataFrame]:
+    """Replace lines whose message is a JSON object by what the object says, under the line's own header."""
+    out = []
+    for frame in frames:
+        body = frame["body"]
+        rows = np.flatnonzero((body.str.starts_with("{") & body.str.ends_with("}")).to_numpy())
+        if not len(rows):
+            out.append(frame)
+            continue
+        inner, bad = parse_json(body.gather(rows).to_list(), rows, tz)
+        rest = np.ones(frame.height, np.bool_)
+        rest[np.setdiff1d(rows, bad)] = False
+        out.append(frame.filter(pl.Series(rest)))
+        for part in inner:
+            outer = frame[part["index"].to_numpy()]
+            filled = [pl.col(n).fill_null(outer[n]) for n in ("ts_us", "zone_min", "service")]
+            severity = pl.when(pl.col("severity") == 0).then(outer["severity"]).otherwise(pl.col("severity"))
+            out.append(part.with_columns(*filled, severity.alias("severity"), outer["index"]))
+    return [frame for frame in out if frame.height]
+
+
+def _with_exceptions(frame: pl.DataFrame) -> pl.DataFrame:
+    """Fill exception class, message and frame of records that hold a traceback."""
+    texts = frame["exception"]
+    suspect = texts.is_not_null() | (frame["n_lines"] > 1)
+    if (frame["format"] == "text").any():
+        suspect = suspect | ((frame["format"] == "text") & exceptions.looks_like(frame["body"]))
+    rows = np.flatnonzero(suspect.to_numpy())
+    if not len(rows):
+        return frame
+    some = frame[rows]
+    found = exceptions.parse_many(some["exception"].fill_null(some["raw"]).to_list())
+    hits = np.array([bool(f.type or f.frame) for f in found], dtype=np.bool_)
+    rows, fields = rows[hits], [f for f in found if f.type or f.frame]
+    if not len(rows):
+        return frame
+    types, messages = frame["exc_type"].clone(), frame["exc_message"].clone()
+    stated = types.gather(rows).to_list()
+    types = types.scatter(rows, [f.type or t for f, t in zip(fields, stated, strict=True)])
+    messages = messages.scatter(
+        rows, [f.message or m for f, m in zip(fields, messages.gather(rows).to_list(), strict=True)]
+    )
+    frames = pl.Series("exc_frame", [None], dtype=pl.String).new_from_index(0, frame.height)
+    severity = frame["severity"].clone()
+    silent = rows[(severity.gather(rows) == 0).to_numpy()]
+    return frame.with_columns(
+        types, messages, frames.scatter(rows, [f.frame for f in fields]), severity.scatter(silent, _ERROR)
+    )
+
+
+def _counted(frame: pl.DataFrame, counts: IntakeCounts, total: int, blanks: int, rejects: int) -> pl.DataFrame:
+    """Count the lines of a batch, leave out our own records, return the record frame."""
+    own = frame["own"]
+    n_own = 0
+    if own.any():
+        n_own = int(frame["n_lines"].filter(own).sum())
+        frame = frame.filter(~own)
+    n_lines = int(frame["n_lines"].sum())
+    counts.lines += total
+    counts.blanks += blanks
+    counts.rejects += rejects
+    counts.skipped_own += n_own
+    counts.records += frame.height
+    counts.continuations += n_lines - frame.height
+    if rejects:
+        tally(counts.rejects_by_reason, {"binary": rejects})
+    if "exc_frame" in frame.columns:
+        is_traceback = frame["exc_frame"].is_not_null() | (frame["exc_type"].is_not_null() & (frame["n_lines"] > 1))
+        counts.tracebacks += int(is_traceback.sum())
+    _count_times(frame, counts)
+    _count_formats(frame, counts)
+    return as_record_frame(frame)
+
+
+def _count_times(frame: pl.DataFrame, counts: IntakeCounts) -> None:
+    times = frame["ts_us"]
+    counts.bad_times += int(frame["bad_time"].sum())
+    counts.timeless += times.null_count()
+    first, last = times.min(), times.max()
+    counts.span(first, last)  # type: ignore[arg-type]
+    zones, numbers = np.unique(frame["zone_min"].drop_nulls().to_numpy(), return_counts=True)
+    named = {_zone_name(z): n for z, n in zip(zones.tolist(), numbers.tolist(), strict=True)}
+    tally(counts.zones, named)
+
+
+def _zone_name(minutes: int) -> str:
+    if minutes == NO_ZONE:
+        return "none"
+    hours, rest = divmod(abs(minutes), 60)
+    return f"{'-' if minutes < 0 else '+'}{hours:02d}:{rest:02d}"
+
+
+def _count_formats(frame: pl.DataFrame, counts: IntakeCounts) -> None:
+    names = frame["format"]
+    lines = frame["n_lines"]
+    found = {name: int(lines.filter(names == name).sum()) for name in sorted(names.unique().to_list())}
+    tally(counts.formats, found)

@@ -1,0 +1,139 @@
+"""Takes off what a container runtime wraps around each line: Docker JSON, Kubernetes CRI, docker compose.
+
+Gives the inner text with the runtime's time, stream and service; pieces of one split line are put together.
+Which lines are wrapped is decided by each line alone. This module knows nothing of the formats inside.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from fm_anomaly.core.timestamps import Ints
+
+_GUARD = (
+    r"^(?:\{\"log\":|[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ std(?:out|err) [FP]"
+    r"|[A-Za-z][A-Za-z0-9_.\-]*[-_][0-9]+ +\| )"
+)
+_CRI = re.compile(r"(\S+) (stdout|stderr) ([FP])(?::\S*)?(?: (.*))?$", re.DOTALL)
+_COMPOSE = re.compile(r"([A-Za-z][A-Za-z0-9_.\-]*?)[-_]\d+ +\| (.*)$", re.DOTALL)
+
+MAX_PIECES = 1024
+"""Pieces of one split line; with more, a new line is begun."""
+
+
+class _Docker(msgspec.Struct):
+    log: str
+    stream: str = ""
+    time: str | None = None
+    attrs: dict[str, Any] | None = None
+
+
+_DECODE = msgspec.json.Decoder(_Docker)
+
+
+@dataclass(slots=True)
+class Unwrapped:
+    """Logical lines and where they come from; `first`, `last` and `count` are in physical lines."""
+
+    texts: list[str] = field(default_factory=list)
+    times: list[str | None] = field(default_factory=list)
+    services: list[str | None] = field(default_factory=list)
+    lanes: list[int] = field(default_factory=list)
+    first: list[int] = field(default_factory=list)
+    last: list[int] = field(default_factory=list)
+    count: list[int] = field(default_factory=list)
+    open_from: int = 0
+    """First logical line that still lacks pieces; the number of lines where none does."""
+
+
+@dataclass(slots=True)
+class _Piece:
+    text: str
+    time: str | None = None
+    service: str | None = None
+    lane: str = ""
+    is_last: bool = True
+
+
+def is_wrapped(lines: pl.Series) -> bool:
+    """Whether any of the lines is wrapped."""
+    return bool(lines.str.contains(_GUARD).any())
+
+
+def unwrap(lines: list[str]) -> Unwrapped:
+    """Unwrap each line that is wrapped, put split lines together, and number the writers as lanes."""
+    out = Unwrapped()
+    lanes: dict[str, int] = {}
+    open_lines: dict[str, int] = {}
+    parts: dict[int, list[str]] = {}
+    for i, line in enumerate(lines):
+        piece = _docker(line) or _cri(line) or _compose(line) or _Piece(line)
+        at = open_lines.get(piece.lane)
+        if at is not None and piece.lane:
+            parts[at].append(piece.text)
+            out.count[at] += 1
+            out.last[at] = i
+        else:
+            at = len(out.texts)
+            out.texts.append(piece.text)
+            out.times.append(piece.time)
+            out.services.append(piece.service)
+            out.lanes.append(lanes.setdefault(piece.lane, len(lanes)))
+            out.first.append(i)
+            out.last.append(i)
+            out.count.append(1)
+            if not piece.is_last:
+                parts[at] = [piece.text]
+                open_lines[piece.lane] = at
+        if piece.is_last or out.count[at] >= MAX_PIECES:
+            open_lines.pop(piece.lane, None)
+    for at, pieces in parts.items():
+        out.texts[at] = "".join(pieces)
+    out.open_from = min(open_lines.values(), default=len(out.texts))
+    return out
+
+
+def _docker(line: str) -> _Piece | None:
+    """Read a line of Docker's json-file driver; without a line end in it, it is a piece."""
+    if not line.startswith('{"log":'):
+        return None
+    try:
+        found = _DECODE.decode(line)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
+    text = found.log.removesuffix("\n").removesuffix("\r").replace("\n", " ").replace("\x00", "")
+    service = _docker_service(found.attrs)
+    return _Piece(text, found.time, service, f"docker:{found.stream}", found.log.endswith("\n"))
+
+
+def _docker_service(attrs: dict[str, Any] | None) -> str | None:
+    for name in ("com.docker.compose.service", "service", "tag"):
+        value = (attrs or {}).get(name)
+        if isinstance(value, str) and value:
+            return value[:64]
+    return None
+
+
+def _cri(line: str) -> _Piece | None:
+    found = _CRI.match(line) if line[4:5] == "-" and " std" in line[:50] else None
+    if found is None:
+        return None
+    return _Piece(found[4] or "", found[1], None, f"cri:{found[2]}", found[3] == "F")
+
+
+def _compose(line: str) -> _Piece | None:
+    found = _COMPOSE.match(line) if " | " in line[:100] else None
+    if found is None:
+        return None
+    return _Piece(found[2], None, found[1], f"compose:{line[: found.start(2)].strip()}")
+
+
+def as_ints(values: list[int]) -> Ints:
+    """Return a list as an integer array."""
+    return np.array(values, dtype=np.int64)
