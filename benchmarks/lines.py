@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from fm_anomaly.evaluation.generator import GeneratorParams, generate
+from fm_anomaly.evaluation.rendering import Format
 
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _LONG_HEX = re.compile(r"\b[0-9a-f]{16,32}\b")
@@ -24,7 +25,7 @@ def sample_records(seed: int = 11, max_lines: int = 60_000) -> list[dict[str, ob
     """Return parsed FaultMaven records of a generated day of several services."""
     with tempfile.TemporaryDirectory() as folder:
         generate(
-            GeneratorParams(seed=seed, days=1.0, format="json", max_lines=max_lines, n_incidents=0, is_merged=True),
+            GeneratorParams(seed=seed, days=1.0, format=Format.FAULTMAVEN, max_lines=max_lines, n_incidents=0, is_merged=True),
             Path(folder),
         )
         lines = [line for path in sorted(Path(folder).glob("*.log")) for line in path.read_bytes().splitlines()]
@@ -64,7 +65,7 @@ def ndjson_and_text(n_lines: int, seed: int = 7) -> tuple[bytes, bytes]:
         if "duration_seconds" in record:
             record["duration_seconds"] = round(rng.lognormvariate(-2, 0.5), 4)
         as_json.append(orjson.dumps(record))
-        service = str(record.get("logger", "app")).split(".")[1 if "." in str(record.get("logger", "")) else 0]
+        service = record.get("service.name", "app")
         body = str(record["event"]).replace("\n", " ")
         as_text.append(f"{stamp[:10]} {stamp[11:23]} {str(record['level']).upper():7s} [{service}] {body}")
     return b"\n".join(as_json) + b"\n", ("\n".join(as_text) + "\n").encode()

@@ -23,11 +23,13 @@ from fm_anomaly.core.buckets import BucketMaker
 from fm_anomaly.core.detection import Detection, DetectionParams
 from fm_anomaly.core.frames import Severity
 from fm_anomaly.core.history import History
+from fm_anomaly.core.incidents import IncidentParams
 from fm_anomaly.core.merging import CLOCK
 from fm_anomaly.core.parsing import ParsingParams
 from fm_anomaly.core.sources import Source, SourceName
 from fm_anomaly.core.state import Snapshot, State
 from fm_anomaly.core.streams import Streams
+from fm_anomaly.core.template_health import HealthState
 from fm_anomaly.core.template_stats import TemplateStats
 from fm_anomaly.core.templates import TemplateParams, TemplateStore
 from fm_anomaly.core.windows import ExceptionTally, OpenBucket, Rows, WindowParams, Windows
@@ -70,10 +72,11 @@ class PipelineParams:
     windows: WindowParams = field(default_factory=WindowParams)
     detection: DetectionParams = field(default_factory=DetectionParams)
     alerts: AlertParams = field(default_factory=AlertParams)
+    incidents: IncidentParams = field(default_factory=IncidentParams)
 
 
 def _no_keys(frame: pl.DataFrame) -> bool:
-    return not frame["event_key"].str.len_bytes().any()
+    return bool((frame["event_key"] == "").all())
 
 
 class Pipeline:
@@ -87,11 +90,12 @@ class Pipeline:
         self.stats = TemplateStats()
         self.windows = Windows(self.params.windows)
         self.detection = Detection(self.params.detection)
-        self.book = AlertBook(self.params.alerts)
+        self.book = AlertBook(self.params.alerts, self._evidence)
         self.history = History()
         self.n_counted = 0
         self.n_late = 0
         self._makes = BucketMaker(self.templates, self.streams)
+        self._closing: tuple[OpenBucket, _Batch | None] = (OpenBucket(), None)
 
     # -- stage zero: bytes to records -------------------------------------------------------------------------------
 
@@ -176,6 +180,7 @@ class Pipeline:
             kept = self.windows.bucket(int(bucket[row])).exceptions
             stream = int(batch.stream[row])
             tally = kept.get((stream, identity))
+            self.stats.add_exception(stream, name, frame)
             if tally is None:
                 tally = kept[(stream, identity)] = ExceptionTally(
                     stream, name, frame, message, int(template[row]), first_us=int(batch.ts_us[row])
@@ -222,21 +227,16 @@ class Pipeline:
         start_us = number * self.params.windows.bucket_us
         buckets = self._makes.closed(content, start_us, end_us or start_us + self.params.windows.bucket_us)
         self.history.add(buckets)
-        anomalies = self.detection.close(start_us, buckets)
-        return self._alert(anomalies, tick_us, content, batch)
+        anomalies = self.detection.close(start_us, buckets, end_us=end_us)
+        self._closing = (content, batch)
+        return self.book.apply(anomalies, tick_us)
 
-    def _alert(
-        self, anomalies: list[Anomaly], tick_us: int, content: OpenBucket, batch: _Batch | None
-    ) -> list[AlertEvent]:
-        def evidence(anomaly: Anomaly) -> tuple[Evidence, ...]:
-            rows = self._makes.rows_of(anomaly, content)
-            return tuple(
-                Evidence(*(batch.evidence(row) if isinstance(row, int) and batch else row))  # type: ignore[misc]
-                for row in rows
-            )
-
-        events = self.book.apply(anomalies, tick_us, evidence) if anomalies else []
-        return events + self.book.tick(tick_us)
+    def _evidence(self, anomaly: Anomaly) -> tuple[Evidence, ...]:
+        """Return the lines behind an anomaly of the bucket that is being closed."""
+        content, batch = self._closing
+        rows = self._makes.rows_of(anomaly, content)
+        found = [batch.evidence(row) if isinstance(row, int) and batch is not None else row for row in rows]
+        return tuple(Evidence(*line) for line in found if isinstance(line, list))
 
     def end(self) -> list[AlertEvent]:
         """Close every bucket that has records; the last one is judged as far as the newest record goes."""
@@ -250,7 +250,8 @@ class Pipeline:
             start_us = number * self.params.windows.bucket_us
             end_us = start_us + self.params.windows.bucket_us
             self.windows.next_bucket = number + 1
-            events += self._close(number, min(end_us, last_us + 1), None, min(end_us, last_us + 1))
+            is_whole = end_us <= last_us
+            events += self._close(number, min(end_us, last_us + 1), None, None if is_whole else last_us + 1)
         return events
 
     # -- accounting and state ---------------------------------------------------------------------------------------
@@ -261,6 +262,29 @@ class Pipeline:
         for source in self.sources.values():
             total.add(source.counts)
         return total
+
+    def standing_templates(self) -> list[int]:
+        """Return for each template the one that stands for it, all merges followed."""
+        return [self._makes.canonical(index) for index in range(len(self.templates.templates))]
+
+    def health(self) -> list[str]:
+        """Return one sentence for each thing about the input that limits what can be found in it."""
+        found = []
+        for stream, key in enumerate(self.streams.keys):
+            health = self.templates.health(stream)
+            if health.state is HealthState.DEGRADED:
+                found.append(f"{key.service}: {health.reason}" + (f"; {health.suggestion}" if health.suggestion else ""))
+        if self.streams.n_overflow:
+            found.append(
+                f"more than {self.params.max_streams:,} service names: {self.streams.n_overflow:,} records of further ones "
+                "are counted together as `_other`; is an id taken for the service name?"
+            )
+        if self.n_late > 0.01 * (self.n_counted + self.n_late):
+            found.append(
+                f"{self.n_late:,} records came more than {self.params.windows.lateness_s} s behind the others and were "
+                "counted, not judged; is a clock wrong, or should `lateness_s` be larger?"
+            )
+        return found
 
     def snapshot(self) -> Snapshot:
         """Return everything that is needed to go on from here; changes nothing."""
@@ -299,7 +323,7 @@ class Pipeline:
         pipeline.stats = TemplateStats.restore(parts["stats"])
         pipeline.windows = Windows.restore(parts["windows"], params.windows)
         pipeline.detection = Detection.restore(parts["detection"], params.detection)
-        pipeline.book = AlertBook.restore(parts["alerts"], params.alerts)
+        pipeline.book = AlertBook.restore(parts["alerts"], params.alerts, pipeline._evidence)
         pipeline.history = History.restore(parts["history"])
         pipeline.n_counted, pipeline.n_late = parts["accounting"]["counted"], parts["accounting"]["late"]
         pipeline._makes = BucketMaker.restore(parts["merges"], pipeline.templates, pipeline.streams)

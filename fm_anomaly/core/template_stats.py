@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fm_anomaly.core.state import State, pack_array, unpack_array
 
 _FIELDS = ("count", "n_errors", "first_us", "last_us", "severity")
+_MAX_EXCEPTIONS = 5_000
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -26,6 +27,7 @@ class TemplateStats:
         self.last_us = np.full(64, -_NEVER, dtype=np.int64)
         self.severity = np.zeros(64, dtype=np.int64)
         self.samples: list[str] = []
+        self.exceptions: dict[tuple[int, str, str | None], int] = {}
 
     def grow(self, n: int) -> None:
         """Make room for `n` templates."""
@@ -54,10 +56,17 @@ class TemplateStats:
         np.maximum.at(self.last_us, template, ts_us)
         np.maximum.at(self.severity, template, severity)
 
+    def add_exception(self, stream: int, name: str, frame: str | None) -> None:
+        """Count one record with an exception; identities beyond the cap are not told apart."""
+        key = (stream, name, frame)
+        if key in self.exceptions or len(self.exceptions) < _MAX_EXCEPTIONS:
+            self.exceptions[key] = self.exceptions.get(key, 0) + 1
+
     def snapshot(self) -> State:
         """Return all state as plain values."""
         arrays = {name: pack_array(getattr(self, name)[: self.n]) for name in _FIELDS}
-        return {"arrays": arrays, "samples": list(self.samples)}
+        exceptions = [[*key, n] for key, n in self.exceptions.items()]
+        return {"arrays": arrays, "samples": list(self.samples), "exceptions": exceptions}
 
     @classmethod
     def restore(cls, state: State) -> TemplateStats:
@@ -69,4 +78,5 @@ class TemplateStats:
         for name, array in arrays.items():
             getattr(stats, name)[:n] = array
         stats.samples = list(state["samples"])
+        stats.exceptions = {(stream, name, frame): n for stream, name, frame, n in state["exceptions"]}
         return stats

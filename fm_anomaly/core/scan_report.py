@@ -1,0 +1,311 @@
+"""What a pipeline has found, as the plain object that `scan --json` prints (schema fm-anomaly/scan/1).
+
+One place turns state into what people and machines read; the terminal, the HTML report, the store and notebooks take this
+object. It changes nothing, decides nothing, and must not know how any of them shows it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import fm_anomaly
+from fm_anomaly.core.alerts import Alert, Evidence
+from fm_anomaly.core.anomalies import AnomalyKind
+from fm_anomaly.core.frames import US_PER_S
+from fm_anomaly.core.history import ERRORS, VOLUME
+from fm_anomaly.core.incidents import Incident, group
+
+if TYPE_CHECKING:
+    from fm_anomaly.core.pipeline import Pipeline
+
+SCHEMA = "fm-anomaly/scan/1"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MARGIN_BUCKETS = 30
+_MAX_POINTS = 400
+_MAX_TEMPLATES = 2_000
+
+Json = dict[str, Any]
+
+
+def scan_report(pipeline: Pipeline, names: Sequence[str], elapsed_s: float) -> Json:
+    """Return the report on everything that `pipeline` has seen; `names` are those of the sources."""
+    counts = pipeline.counts()
+    incidents = group(pipeline.book.alerts, pipeline.params.incidents)
+    zone_assumed = counts.zones.get("none", 0) > 0
+    return {
+        "schema": SCHEMA,
+        "tool": {"name": "fm-anomaly", "version": fm_anomaly.__version__},
+        "source": {
+            "names": list(names),
+            "first": iso(counts.first_us),
+            "last": iso(counts.last_us),
+            "bytes": counts.bytes,
+            "elapsed_s": round(elapsed_s, 3),
+            "lines_per_s": round(counts.lines / elapsed_s) if elapsed_s > 0 else 0,
+            "zone": {"name": pipeline.params.parsing.tz, "assumed": zone_assumed},
+        },
+        "intake": _intake(pipeline),
+        "services": _services(pipeline),
+        "templates": templates(pipeline)[:_MAX_TEMPLATES],
+        "exception_types": _exception_types(pipeline),
+        "incidents": [_incident(pipeline, i, n) for n, i in enumerate(_by_worth(incidents), start=1)],
+        "known": _known(pipeline),
+        "digest": [
+            {
+                "kind": entry.kind.value,
+                "service": entry.stream.service,
+                "title": entry.title,
+                "reason": entry.reason,
+                "start": iso(entry.start_us),
+                "count": entry.count,
+                "template_ids": list(entry.template_ids),
+            }
+            for entry in pipeline.book.digest
+        ],
+    }
+
+
+def iso(us: int | None) -> str | None:
+    """Return an instant (µs, UTC) as ISO 8601 with `Z`, fractions only where there are some.
+
+    >>> iso(1_772_442_847_118_204), iso(0), iso(None)
+    ('2026-03-02T09:14:07.118204Z', '1970-01-01T00:00:00Z', None)
+    """
+    if us is None:
+        return None
+    try:
+        moment = _EPOCH + timedelta(microseconds=us)
+    except OverflowError:
+        return None
+    return moment.replace(tzinfo=None).isoformat() + "Z"
+
+
+def templates(pipeline: Pipeline) -> list[Json]:
+    """Return every template in use, most records first; merged ones are added up under the one that stands."""
+    stats, store = pipeline.stats, pipeline.templates
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, standing in enumerate(pipeline.standing_templates()):
+        members[standing].append(index)
+    rows = []
+    for standing, parts in members.items():
+        count = int(stats.count[parts].sum())
+        if not count:
+            continue
+        template = store.templates[standing]
+        rows.append(
+            {
+                "template_id": template.template_id,
+                "service": pipeline.streams.keys[template.stream].service,
+                "event_key": template.event_key,
+                "template": template.text,
+                "count": count,
+                "errors": int(stats.n_errors[parts].sum()),
+                "severity": int(stats.severity[parts].max()),
+                "first": iso(int(stats.first_us[parts].min())),
+                "last": iso(int(stats.last_us[parts].max())),
+                "sample": stats.samples[standing],
+                "aliases": [store.templates[i].template_id for i in parts if i != standing],
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["count"], row["service"], row["template_id"], row["event_key"]))
+
+
+def _intake(pipeline: Pipeline) -> Json:
+    counts = pipeline.counts()
+    names = ("lines", "records", "continuations", "blanks", "rejects", "skipped_own")
+    more = ("bytes", "truncated", "repaired", "tracebacks", "bad_times", "timeless")
+    return {
+        **{name: getattr(counts, name) for name in names},
+        "counted": pipeline.n_counted,
+        "late": pipeline.n_late,
+        **{name: getattr(counts, name) for name in more},
+        "future": sum(source.n_future for source in pipeline.sources.values()),
+        "formats": _by_count(counts.formats),
+        "redacted": _by_count(counts.redacted),
+        "rejects_by_reason": _by_count(counts.rejects_by_reason),
+        "zones": _by_count(counts.zones),
+        "health": pipeline.health(),
+    }
+
+
+def _by_count(tally: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(tally.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _services(pipeline: Pipeline) -> list[Json]:
+    totals: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for index, standing in enumerate(pipeline.standing_templates()):
+        row = totals[pipeline.templates.templates[index].stream]
+        row[0] += int(pipeline.stats.count[index])
+        row[1] += int(pipeline.stats.n_errors[index])
+        row[2] += index == standing
+    services = []
+    for stream, key in enumerate(pipeline.streams.keys):
+        learned = pipeline.detection.learned(key)
+        records, errors, n_templates = totals[stream]
+        services.append(
+            {
+                "service": key.service,
+                "records": records,
+                "errors": errors,
+                "templates": n_templates,
+                "learned_s": learned.history_us // US_PER_S if learned else 0,
+                "ready": dict(learned.ready) if learned else {},
+                "health": pipeline.templates.health(stream).state.value,
+            }
+        )
+    return sorted(services, key=lambda service: (-service["records"], service["service"]))
+
+
+def _exception_types(pipeline: Pipeline) -> list[Json]:
+    rows = [
+        {
+            "type": name,
+            "frame": frame,
+            "service": pipeline.streams.keys[stream].service,
+            "count": count,
+        }
+        for (stream, name, frame), count in pipeline.stats.exceptions.items()
+    ]
+    return sorted(rows, key=lambda row: (-row["count"], row["service"], row["type"], row["frame"] or ""))
+
+
+def _known(pipeline: Pipeline) -> list[Json]:
+    """Return chronic errors that no alert is about."""
+    alerted = {template for alert in pipeline.book.alerts for template in alert.template_ids}
+    return [
+        {
+            "template_id": known.template_id,
+            "service": known.stream.service,
+            "template": known.text,
+            "count": known.count,
+            "rate_per_min": round(known.rate_per_min, 3),
+            "first": iso(known.first_us),
+            "last": iso(known.last_us),
+            "reason": known.reason,
+        }
+        for known in pipeline.detection.known()
+        if known.template_id not in alerted
+    ]
+
+
+def _by_worth(incidents: Sequence[Incident]) -> list[Incident]:
+    return sorted(incidents, key=lambda i: (-i.severity.rank, i.start_us, i.incident_id))
+
+
+def _incident(pipeline: Pipeline, incident: Incident, number: int) -> Json:
+    return {
+        "incident_id": incident.incident_id,
+        "number": number,
+        "severity": incident.severity.value,
+        "kind": incident.kind.value,
+        "title": incident.title,
+        "services": list(incident.services),
+        "reason": incident.reason,
+        "start": iso(incident.start_us),
+        "end": iso(incident.end_us if incident.end_us is not None else incident.last_us),
+        "state": "firing" if incident.end_us is None else "resolved",
+        "what": _what(pipeline, incident),
+        "joined": list(incident.joined),
+        "alerts": [_alert(alert) for alert in incident.alerts],
+        "template_ids": list(incident.template_ids),
+        "evidence": [_evidence(line) for line in incident.evidence],
+        "series": _series(pipeline, incident),
+    }
+
+
+def _alert(alert: Alert) -> Json:
+    return {
+        "alert_id": alert.alert_id,
+        "kind": alert.kind.value,
+        "service": alert.stream.service,
+        "severity": alert.severity.value,
+        "title": alert.title,
+        "reason": alert.reason,
+        "start": iso(alert.start_us),
+        "end": iso(alert.end_us),
+        "state": alert.state.value,
+        "observed": alert.observed,
+        "expected_low": alert.expected_low,
+        "expected_high": alert.expected_high,
+        "unit": alert.unit,
+        "score": alert.score,
+        "n_events": alert.n_events,
+        "subject": alert.subject,
+        "template_ids": list(alert.template_ids),
+        "is_notified": alert.is_notified,
+        "evidence": [_evidence(line) for line in alert.evidence],
+    }
+
+
+def _evidence(line: Evidence) -> Json:
+    return {
+        "source": line.source,
+        "line": line.line,
+        "timestamp": iso(line.ts_us),
+        "service": line.service,
+        "text": line.text,
+    }
+
+
+def _what(pipeline: Pipeline, incident: Incident) -> list[str]:
+    """Return one line for each template of the headline's service: how often it came, and where it was raised."""
+    lines: list[str] = []
+    counts: Counter[str] = Counter()
+    tracebacks: dict[str, Alert] = {}
+    texts = {t.template_id: t.text for t in pipeline.templates.templates}
+    for alert in incident.alerts:
+        if alert.template_ids:
+            counts[alert.template_ids[0]] = max(counts[alert.template_ids[0]], alert.n_events)
+        if alert.kind is AnomalyKind.NEW_ERROR and alert.subject not in texts:
+            tracebacks[alert.subject] = alert
+    for template_id, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:3]:
+        lines.append(f'{n:,} × "{texts.get(template_id, template_id)}"')
+    lines += [subject for subject in list(tracebacks)[:2]]
+    return lines or [incident.alerts[0].title]
+
+
+def _series(pipeline: Pipeline, incident: Incident) -> Json | None:
+    """Return the series that shows the headline: values a bucket around it, and the band where it was judged."""
+    head = incident.alerts[0]
+    name, subject, unit = _series_of(head)
+    points = dict(pipeline.history.points(head.stream, name, subject))
+    step_us = pipeline.params.windows.bucket_us
+    volume = pipeline.history.points(head.stream, VOLUME)
+    if not volume:
+        return None
+    first, last = volume[0][0], max(volume[-1][0], incident.last_us // step_us * step_us)
+    margin = max(_MARGIN_BUCKETS * step_us, 2 * (incident.last_us - incident.start_us))
+    start = max(first, (incident.start_us - margin) // step_us * step_us)
+    end = min(last, incident.last_us + margin)
+    step = step_us * max(1, -(-((end - start) // step_us) // _MAX_POINTS))
+    values = [
+        _over(points, at, step, step_us, is_mean=name == "latency") for at in range(start, end + 1, step)
+    ]
+    return {
+        "name": f"{head.stream.service} {subject or name}" if name == "latency" else f"{head.stream.service} {name}",
+        "unit": unit,
+        "start": iso(start),
+        "step_s": step // US_PER_S,
+        "values": values,
+        "low": [head.expected_low] * len(values),
+        "high": [head.expected_high] * len(values),
+    }
+
+
+def _series_of(alert: Alert) -> tuple[str, str, str]:
+    if alert.kind is AnomalyKind.LATENCY:
+        return "latency", alert.subject, "ms"
+    if alert.kind in (AnomalyKind.NEW_ERROR, AnomalyKind.ERROR_SPIKE):
+        return ERRORS, "", "errors/min"
+    return VOLUME, "", "records/min"
+
+
+def _over(points: dict[int, float], at: int, step: int, step_us: int, *, is_mean: bool) -> float | None:
+    found = [points[t] for t in range(at, at + step, step_us) if t in points]
+    if is_mean:
+        return sum(found) / len(found) if found else None
+    return sum(found) * step_us / step
