@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml requirements-dev.lock
 
 demo: $(STAMP) ## the whole thread: a log, its incidents, the store, the API, the categories
 	rm -rf $(DEMO)
-	$(BIN)/fm-anomaly demo --out $(DEMO)
+	$(BIN)/fm-anomaly demo --store $(DEMO)
 	$(BIN)/fm-anomaly categorize --data-dir $(DEMO) --models $(DEMO)/models
 	$(BIN)/python scripts/show_alerts.py $(DEMO)
 
@@ -54,7 +54,7 @@ evaluate: $(STAMP) ## quality beside baselines: our own samples, and public data
 	  else echo "cidiff: not at $(DATA)/cidiff, left out (make evaluate DATA=FOLDER)"; fi
 
 samples: $(STAMP) ## write data/samples anew; the bytes must not change
-	$(BIN)/python scripts/make_samples.py data/samples
+	$(BIN)/python -m fm_anomaly.evaluation.bundled
 
 models: $(STAMP) ## fit the categories of the bundled sample's errors into models/
 	$(BIN)/fm-anomaly categorize data/samples --models models

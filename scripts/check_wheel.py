@@ -11,7 +11,14 @@ import zipfile
 from pathlib import Path
 
 _MAX_BYTES = 8_000_000
-_REQUIRED = ("fm_anomaly/__init__.py", "fm_anomaly/py.typed", "/licenses/LICENSE", "/licenses/THIRD_PARTY_NOTICES.md")
+_REQUIRED = (
+    "fm_anomaly/__init__.py",
+    "fm_anomaly/py.typed",
+    "fm_anomaly/_sample/faultmaven/truth.json",
+    "fm_anomaly/cli/report.css",
+    "/licenses/LICENSE",
+    "/licenses/THIRD_PARTY_NOTICES.md",
+)
 
 
 def main(wheel: str) -> None:

@@ -23,7 +23,7 @@ _PATIENCE_S = 30
 def main(data_dir: str) -> None:
     """Print the first alerts of the store in `data_dir`; exit 1 where there is none or no answer."""
     port = _free_port()
-    command = [str(Path(sys.executable).with_name("fm-anomaly")), "serve", "--data-dir", data_dir, "--port", str(port)]
+    command = [str(Path(sys.executable).with_name("fm-anomaly")), "serve", "--data", data_dir, "--port", str(port)]
     with subprocess.Popen(command) as server:
         try:
             url = f"http://127.0.0.1:{port}/api/v1/alerts?limit=3"
