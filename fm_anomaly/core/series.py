@@ -27,6 +27,7 @@ from fm_anomaly.core.detectors import (
     ShareParams,
     SilenceDetector,
     SilenceParams,
+    log_durations,
 )
 from fm_anomaly.core.features import ClosedBucket, ExceptionCount, TemplateCount
 from fm_anomaly.core.frames import StreamKey
@@ -36,6 +37,8 @@ _LIFECYCLE = re.compile(
     r"|startup complete",
     re.IGNORECASE,
 )
+MIN_BURST_BUCKETS = 5
+"""A template has a rate of its own when it has come in so many buckets."""
 MAX_GAP_BUCKETS = 10
 """A novelty that has not been seen for so many buckets is over."""
 
@@ -322,7 +325,8 @@ class StreamSeries:
 
     def _burst(self, at: int, series: TemplateSeries, seen: TemplateCount, bucket: ClosedBucket) -> list[Finding]:
         if series.burst is None:
-            if seen.count < 3:
+            # a template seen in a few buckets only is new or comes in batches: no rate to burst from
+            if seen.count < 3 or series.n_buckets < MIN_BURST_BUCKETS:
                 return []
             known = series.count - series.n_alerted
             detector = BurstDetector.seeded(self._limits.burst, self.first_at, at, known, series.peak)
@@ -343,7 +347,7 @@ class StreamSeries:
                 return []
             watch = self._watch(LatencyDetector(self._limits.latency), self._limits.latency.limit)
             self.operations[operation] = watch
-        decision = watch.step(at, durations)
+        decision = watch.step(at, log_durations(durations))
         if decision is None:
             return []
         reading = decision.reading

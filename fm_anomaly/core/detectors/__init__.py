@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from fm_anomaly.core.detectors.burst import BurstDetector, BurstParams
-from fm_anomaly.core.detectors.latency import LatencyDetector, LatencyParams
+from fm_anomaly.core.detectors.latency import LatencyDetector, LatencyParams, log_durations
 from fm_anomaly.core.detectors.novelty import NoveltyDetector, NoveltyParams
 from fm_anomaly.core.detectors.rate import RateDetector, RateParams
 from fm_anomaly.core.detectors.share import ShareDetector, ShareParams
@@ -40,4 +40,5 @@ __all__ = [
     "ShareParams",
     "SilenceDetector",
     "SilenceParams",
+    "log_durations",
 ]

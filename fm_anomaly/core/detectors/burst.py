@@ -36,10 +36,11 @@ class BurstParams:
 class BurstDetector:
     """Score the count of one template in the buckets where it occurs; ``x`` is that count, at least 1."""
 
-    __slots__ = ("_params", "born", "mean", "n", "peak", "pending", "settled", "square", "total")
+    __slots__ = ("_alpha", "_params", "born", "mean", "n", "peak", "pending", "settled", "square", "total")
 
     def __init__(self, params: BurstParams = BurstParams(), born: int = -1) -> None:
         self._params = params
+        self._alpha = half_life_alpha(params.half_life_buckets)
         self.born = born
         """First bucket of the stream's history in which the template could have come; -1 before any."""
         self.settled = born
@@ -71,7 +72,7 @@ class BurstDetector:
     def score_one(self, at: int, x: float) -> Reading:
         """Return the stronger reading of the windows that end with bucket ``at``."""
         p = self._params
-        if x + sum(c for _, c in self.pending) < p.min_count:
+        if x + self.backlog < p.min_count:
             return QUIET
         mean, square, n, total, peak = self._level_at(at)
         if n < p.warmup_buckets:
@@ -131,6 +132,12 @@ class BurstDetector:
         self.pending = [(b, c) for b, c in state[7]]
         return self
 
+    @property
+    def backlog(self) -> float:
+        """Records of the newest buckets touched, not yet learned."""
+        pending = self.pending
+        return sum([c for _, c in pending]) if pending else 0.0
+
     def _read(self, observed: float, expected: float, mean: float, square: float, total: float, window: int) -> Reading:
         size = count_size(mean, max(square - mean * mean, 0.0), total, window, self._params.drift)
         decades = count_decades(observed, expected, size)
@@ -160,7 +167,7 @@ class BurstDetector:
         settled, n, mean, square, total, peak = state
         if settled < 0:
             return state
-        base = half_life_alpha(self._params.half_life_buckets)
+        base = self._alpha
         for bucket, count in due:
             mean, square, total, n = _fade(mean, square, total, n, bucket - settled, base)
             alpha = warm_alpha(base, n)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, isfinite, log, sqrt
+from math import exp, inf, log, sqrt
+from operator import mul
 from typing import Any
+
+import numpy as np
 
 from fm_anomaly.core.anomalies import QUIET, Reading, Score
 from fm_anomaly.core.detectors.tails import LN10, MAX_DECADES, ew_step, half_life_alpha, score_value, warm_alpha
@@ -36,16 +39,30 @@ class LatencyParams:
 
 
 _TAIL = 0.05
+_EDGE_MARGIN = 0.4
+_FIRST_VARIANCE = 0.25
+_FEW = 24
 _FLOOR_MS = 0.01
+_FLOOR_LOG = log(_FLOOR_MS)
+
+
+def log_durations(x: Sequence[float]) -> tuple[float, ...]:
+    """Return the natural logarithms of milliseconds, those that are no number left out, 0.01 ms the least."""
+    if len(x) > _FEW:
+        values = np.asarray(x, dtype=np.float64)
+        values = values[np.isfinite(values)]
+        return tuple(np.log(np.maximum(values, _FLOOR_MS)).tolist())
+    return tuple([log(v) if v > _FLOOR_MS else _FLOOR_LOG for v in x if v == v and v < inf])
 
 
 class LatencyDetector:
-    """Score the durations of each bucket of one operation; ``x`` is a sequence of milliseconds."""
+    """Score the durations of each bucket of one operation; ``x`` is what `log_durations` makes of milliseconds."""
 
-    __slots__ = ("_params", "at", "between", "edge", "levels", "mean", "n", "recent", "total", "within")
+    __slots__ = ("_alpha", "_params", "at", "between", "edge", "levels", "mean", "n", "recent", "total", "within")
 
     def __init__(self, params: LatencyParams = LatencyParams()) -> None:
         self._params = params
+        self._alpha = half_life_alpha(params.half_life_buckets)
         self.at = -1
         self.n = 0
         self.total = 0
@@ -82,16 +99,19 @@ class LatencyDetector:
         if not row[1]:
             return
         self._push(row)
-        alpha = warm_alpha(half_life_alpha(self._params.half_life_buckets), self.n)
+        alpha = warm_alpha(self._alpha, self.n)
         count, mean = row[1], row[2] / row[1]
-        logs = _logs(x)
-        deviation = sum((v - self.mean) ** 2 for v in logs) / count if self.n else _spread(logs, mean)
+        square = sum(map(mul, x, x)) / count
+        centre = self.mean if self.n else mean
+        deviation = max(square - 2 * centre * mean + centre * centre, 0.0)
+        if not self.n and count == 1:
+            deviation = _FIRST_VARIANCE
         if self.n:
             gap = (mean - self.mean) ** 2 - self.within / count
             self.between = max(ew_step(self.between, gap, alpha), 0.0)
         self.within = ew_step(self.within, deviation, alpha)
         self.mean = ew_step(self.mean, mean, alpha)
-        self._move_edge(logs, alpha)
+        self._move_edge(x, alpha)
         self.n += 1
         self.total += count
         self.at = at
@@ -120,8 +140,8 @@ class LatencyDetector:
         """Return whether the durations of a bucket keep up the shift."""
         if not x:
             return True
-        mean = sum(_logs(x)) / len(x)
-        slow = sum(1 for v in _logs(x) if v > self.edge)
+        mean = sum(x) / len(x)
+        slow = sum(map(self.edge.__lt__, x))
         return mean - self.mean > 0.6 * log(self._params.ratio) or slow > 0.5 * self._params.tail_share * len(x)
 
     def snapshot(self) -> dict[str, Any]:
@@ -178,17 +198,16 @@ class LatencyDetector:
         return Reading(score, 1, exp(middle), low, high, window, seen, exp(mean))
 
     def _row(self, at: int, x: Sequence[float]) -> tuple[int, int, float, int]:
-        logs = _logs(x)
         # a shift of the tail is one beyond the edge by some margin: rounding and jitter sit at the edge itself
-        limit = self.edge + 0.4
-        return (at, len(logs), sum(logs), sum(1 for v in logs if v > limit) if self.n else 0)
+        limit = self.edge + _EDGE_MARGIN
+        return (at, len(x), sum(x), sum(map(limit.__lt__, x)) if self.n else 0)
 
-    def _move_edge(self, logs: list[float], alpha: float) -> None:
+    def _move_edge(self, x: Sequence[float], alpha: float) -> None:
         scale = sqrt(self.within) + 1e-3
         if self.n == 0:
             self.edge = self.mean + 1.65 * scale
             return
-        beyond = sum(1 for v in logs if v > self.edge) / len(logs)
+        beyond = sum(map(self.edge.__lt__, x)) / len(x)
         self.edge += max(alpha, 0.02) * 4.0 * scale * (beyond - _TAIL)
 
     def _level(self) -> tuple[float, float, float, float, int, int]:
@@ -199,15 +218,6 @@ class LatencyDetector:
         self.levels.append(self._level())
         if len(self.recent) > self._params.windows[-1]:
             del self.recent[0], self.levels[0]
-
-
-def _logs(x: Sequence[float]) -> list[float]:
-    """Return logarithms of the durations that are numbers; negative ones count as none."""
-    return [log(max(v, _FLOOR_MS)) for v in x if isfinite(v)]
-
-
-def _spread(logs: list[float], mean: float) -> float:
-    return sum((v - mean) ** 2 for v in logs) / len(logs) if len(logs) > 1 else 0.25
 
 
 def _entropy(share: float, base: float) -> float:

@@ -8,7 +8,7 @@ history, hour-of-day factors carry the level to the present. Must not know of st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import log10, sqrt
 from typing import Any
 
 from fm_anomaly.core.anomalies import QUIET, Reading, Score
@@ -45,10 +45,30 @@ class RateParams:
 class RateDetector:
     """Score the count of each bucket of one series; ``x`` is that count."""
 
-    __slots__ = ("_params", "at", "levels", "mean", "n", "peaks", "recent", "season", "season_n", "square", "total")
+    __slots__ = (
+        "_alpha",
+        "_day",
+        "_fade",
+        "_params",
+        "_windows",
+        "at",
+        "levels",
+        "mean",
+        "n",
+        "peaks",
+        "recent",
+        "season",
+        "season_n",
+        "square",
+        "total",
+    )
 
     def __init__(self, params: RateParams = RateParams()) -> None:
         self._params = params
+        self._alpha = half_life_alpha(params.half_life_buckets)
+        self._fade = 1.0 - half_life_alpha(86_400 / params.bucket_s)
+        self._day = 86_400 // params.bucket_s
+        self._windows = sorted({w for w, _ in (*params.spikes, *params.drops)})
         self.at = -1
         self.n = 0
         self.mean = 0.0
@@ -69,53 +89,56 @@ class RateDetector:
             probe = self.copy()
             probe.pass_over(at)
             return probe.score_one(at, x)
+        p = self._params
         best = QUIET
-        limit = self._params.limit
-        for i, (window, ratio) in enumerate(self._params.spikes):
-            found = self._judge(at, x, window)
-            if found is None:
-                continue
-            observed, expected, reading = found
-            floor = max(expected, 1.0)
-            if observed >= ratio * floor and observed > self._params.peak_margin * self.peaks[i]:
-                best = max(best, reading, key=_raw)
-        for window, ratio in self._params.drops:
-            found = self._judge(at, x, window)
-            if found is not None and found[0] <= ratio * found[1]:
-                best = max(best, found[2], key=_raw)
-        return best if best.score.raw >= 0.2 * limit else QUIET
+        sums = self._sums(x)
+        for i, (window, ratio) in enumerate(p.spikes):
+            level = self._level_before(at, window)
+            if level is None:
+                break
+            observed, expected = sums[window], level[0]
+            if observed >= ratio * max(expected, 1.0) and observed > p.peak_margin * self.peaks[i]:
+                best = max(best, self._read(observed, window, level), key=_raw)
+        for window, ratio in p.drops:
+            level = self._level_before(at, window)
+            if level is None:
+                break
+            if sums[window] <= ratio * level[0]:
+                best = max(best, self._read(sums[window], window, level), key=_raw)
+        if best.score.raw < 0.2 * p.limit:
+            return QUIET
+        return self._localise(at, x, best) if best.score.raw >= p.limit and best.window > 1 else best
 
     def score_alone(self, at: int, x: float) -> Reading:
         """Return the reading of ``x`` in a bucket by itself: what an open bucket may be held against."""
-        found = self._judge(at, x, 1)
+        level = self._level_before(at, 1)
         window, ratio = self._params.spikes[0]
-        if found is None or window != 1 or x < ratio * max(found[1], 1.0):
+        if level is None or window != 1 or x < ratio * max(level[0], 1.0):
             return QUIET
-        return found[2] if x > self._params.peak_margin * self.peaks[0] else QUIET
+        return self._read(x, 1, level) if x > self._params.peak_margin * self.peaks[0] else QUIET
 
     def view_one(self, at: int, x: float) -> Reading:
         """Return what ``x`` looks like by itself, whatever its size: the reading while an anomaly goes on."""
-        found = self._judge(at, x, 1)
-        return found[2] if found is not None else QUIET
+        level = self._level_before(at, 1)
+        return self._read(x, 1, level) if level is not None else QUIET
 
     def learn_one(self, at: int, x: float) -> None:
         """Learn the count of bucket ``at``; buckets passed over since the last are learned as zeros."""
         self.pass_over(at)
         self._push(x)
         p = self._params
-        alpha = warm_alpha(half_life_alpha(p.half_life_buckets), self.n)
+        alpha = warm_alpha(self._alpha, self.n)
         if self.n >= p.warmup_buckets:
             x = min(x, self.mean + 6.0 * sqrt(max(self.variance, self.mean)) + 6.0)
         self.mean = ew_step(self.mean, x, alpha)
         self.square = ew_step(self.square, x * x, alpha)
-        self.total = x + (1 - half_life_alpha(p.half_life_buckets)) * self.total
+        self.total = x + (1 - self._alpha) * self.total
         self.n += 1
         hour = at * p.bucket_s // 3600 % 24
         self.season_n[hour] += 1
         self.season[hour] += (x - self.season[hour]) / min(self.season_n[hour], 7200 // p.bucket_s + 1)
-        keep = half_life_alpha(86_400 / p.bucket_s)
         for i, (window, _) in enumerate(p.spikes):
-            self.peaks[i] = max(sum(self.recent[-window:]), self.peaks[i] * (1 - keep))
+            self.peaks[i] = max(sum(self.recent[-window:]), self.peaks[i] * self._fade)
         self.at = at
 
     def pass_over(self, at: int) -> None:
@@ -127,7 +150,7 @@ class RateDetector:
         longest = self._params.drops[-1][0]
         if gap > 4 * longest:
             rest = gap - 2 * longest
-            fade = (1 - half_life_alpha(self._params.half_life_buckets)) ** rest
+            fade = (1 - self._alpha) ** rest
             self.mean, self.square, self.total = self.mean * fade, self.square * fade, self.total * fade
             self.n += rest
             self.at += rest
@@ -160,7 +183,8 @@ class RateDetector:
 
     def expected(self, at: int) -> float:
         """Return the count expected in bucket ``at``."""
-        return self.mean * self._factor(at, at - int(self._params.half_life_buckets))
+        level = self._level_before(at, 1)
+        return level[0] if level is not None else self.mean
 
     @property
     def variance(self) -> float:
@@ -197,33 +221,60 @@ class RateDetector:
         self.levels = [(m, v, t, n) for m, v, t, n in state["levels"]]
         return self
 
-    def _judge(self, at: int, x: float, window: int) -> tuple[float, float, Reading] | None:
-        """Hold the sum of the window against the level before it; None while that is not learned."""
-        behind = window - 1
-        if behind > len(self.recent):
-            return None
-        if behind:
-            observed = x + sum(self.recent[-behind:])
-            mean, variance, total, n = self.levels[-behind]
+    def _sums(self, x: float) -> dict[int, float]:
+        """Return the sum of each window that ends with ``x``; windows longer than the past are short."""
+        total, width, sums = x, 1, {}
+        recent = self.recent
+        for window in self._windows:
+            if window > width:
+                total += sum(recent[1 - window : 1 - width or None]) if width > 1 else sum(recent[1 - window :])
+                width = window
+            sums[window] = total
+        return sums
+
+    def _level_before(self, at: int, window: int) -> tuple[float, float, float] | None:
+        """Return (expected sum, size, records behind it) as known before the window; None while not learned."""
+        if window > 1:
+            if window - 1 > len(self.recent):
+                return None
+            mean, variance, total, n = self.levels[1 - window]
         else:
-            observed, mean, variance, total, n = x, self.mean, self.variance, self.total, self.n
+            mean, variance, total, n = self.mean, self.variance, self.total, self.n
         p = self._params
         if n < p.warmup_buckets:
             return None
-        factor = self._factor(at - behind // 2, at - behind - int(p.half_life_buckets))
-        expected = mean * window * factor
-        size = count_size(mean, variance, total, window, p.drift)
+        expected = mean * window
+        if self.n >= self._day:
+            expected *= self._factor(at - window // 2, at - window - int(p.half_life_buckets))
+        return expected, variance, total
+
+    def _localise(self, at: int, x: float, found: Reading) -> Reading:
+        """Return the strongest reading among the ends of a window: where in it the change began."""
+        best, total = found, 0.0
+        for width in range(1, found.window):
+            total = total + self.recent[1 - width] if width > 1 else x
+            level = self._level_before(at, width)
+            if level is not None:
+                reading = self._read(total, width, level)
+                if reading.direction == found.direction and reading.score.raw > best.score.raw:
+                    best = reading
+        return best
+
+    def _read(self, observed: float, window: int, level: tuple[float, float, float]) -> Reading:
+        """Return the reading of a sum; windows overlap, so that longer ones are judged less often."""
+        expected, variance, total = level
+        p = self._params
+        size = count_size(expected / window, variance, total, window, p.drift)
         decades = count_decades(observed, expected, size)
+        decades += log10(window) if decades > 1 else 0.0
         spread = 3.0 * sqrt(expected + expected * expected / size)
-        direction = 1 if observed > expected else -1
         score = Score(score_value(decades, p.limit), decades)
         low, high = max(expected - spread, 0.0), expected + spread
-        return observed, expected, Reading(score, direction, observed, low, high, window, total, expected)
+        direction = 1 if observed > expected else -1
+        return Reading(score, direction, observed, low, high, window, total, expected)
 
     def _factor(self, at: int, reference: int) -> float:
-        """Return the hour-of-day factor between two buckets; 1 within the first day of history."""
-        if self.n < 86_400 // self._params.bucket_s:
-            return 1.0
+        """Return the hour-of-day factor between two buckets."""
         now, then = self._season_at(at), self._season_at(reference)
         return min(max(now / then, 0.2), 5.0) if now > 0 and then > 0 else 1.0
 

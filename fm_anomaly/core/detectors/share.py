@@ -41,10 +41,11 @@ class ShareParams:
 class ShareDetector:
     """Score the errors among the records of each bucket; ``x`` is ``(n_errors, n_records)``."""
 
-    __slots__ = ("_params", "at", "errors", "levels", "n", "recent", "records", "square", "total")
+    __slots__ = ("_alpha", "_params", "at", "errors", "levels", "n", "recent", "records", "square", "total")
 
     def __init__(self, params: ShareParams = ShareParams()) -> None:
         self._params = params
+        self._alpha = half_life_alpha(params.half_life_buckets)
         self.at = -1
         self.n = 0
         self.errors = 0.0
@@ -62,7 +63,7 @@ class ShareDetector:
             reading = self._judge(x, window, gap)
             if reading is not None and reading.score.raw > best.score.raw:
                 best = reading
-        return best
+        return self._localise(x, best, gap) if best.score.raw >= self._params.limit and best.window > 1 else best
 
     def score_alone(self, x: tuple[float, float]) -> Reading:
         """Return the reading of one bucket by itself: what an open bucket may be held against."""
@@ -77,14 +78,14 @@ class ShareDetector:
         self._pass(at)
         self._push(x)
         p = self._params
-        alpha = warm_alpha(half_life_alpha(p.half_life_buckets), self.n)
+        alpha = warm_alpha(self._alpha, self.n)
         errors, records = x
         if self.n >= p.warmup_buckets:
             errors = min(errors, self.errors + 6.0 * sqrt(max(self.variance, self.errors)) + 6.0)
         self.errors = ew_step(self.errors, errors, alpha)
         self.square = ew_step(self.square, errors * errors, alpha)
         self.records = ew_step(self.records, records, alpha)
-        self.total = errors + (1 - half_life_alpha(p.half_life_buckets)) * self.total
+        self.total = errors + (1 - self._alpha) * self.total
         self.n += 1
         self.at = at
 
@@ -164,6 +165,14 @@ class ShareDetector:
         if errors - expected < p.min_errors or errors < p.ratio * expected or rise < least:
             return None
         return reading
+
+    def _localise(self, x: tuple[float, float], found: Reading, gap: int) -> Reading:
+        """Return the reading of the shortest end of a window that is as strong: where in it the change began."""
+        for width in range(1, found.window):
+            reading = self._judge(x, width, gap)
+            if reading is not None and reading.score.raw >= 0.9 * found.score.raw:
+                return reading
+        return found
 
     def _read(
         self, errors: float, records: float, level: tuple[float, float, float, float, int], window: int, buckets: int

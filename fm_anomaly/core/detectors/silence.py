@@ -32,10 +32,11 @@ class SilenceParams:
 class SilenceDetector:
     """Score empty buckets of one stream against its rate and its learned gaps."""
 
-    __slots__ = ("_params", "last", "longest", "mean", "n", "square", "suspect", "total")
+    __slots__ = ("_alpha", "_params", "last", "longest", "mean", "n", "square", "suspect", "total")
 
     def __init__(self, params: SilenceParams = SilenceParams()) -> None:
         self._params = params
+        self._alpha = half_life_alpha(params.half_life_buckets)
         self.last = -1
         """Newest bucket with records."""
         self.n = 0
@@ -105,7 +106,7 @@ class SilenceDetector:
         return self
 
     def _learn(self, x: float) -> None:
-        base = half_life_alpha(self._params.half_life_buckets)
+        base = self._alpha
         alpha = warm_alpha(base, self.n)
         self.mean = ew_step(self.mean, x, alpha)
         self.square = ew_step(self.square, x * x, alpha)
