@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 DEMO := demo-out
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long lint bench evaluate samples models lock clean
+.PHONY: help setup demo test long lint bench evaluate samples models notices lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ samples: $(STAMP) ## write data/samples anew; the bytes must not change
 
 models: $(STAMP) ## fit the categories of the bundled sample's errors into models/
 	$(BIN)/fm-anomaly categorize data/samples --models models
+
+notices: $(STAMP) ## write THIRD_PARTY_NOTICES.md from what is installed
+	$(BIN)/python scripts/notices.py
 
 lock: $(STAMP) ## pin anew what development installs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
