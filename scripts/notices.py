@@ -24,8 +24,9 @@ EXTRAS = ("serve", "categories")
 _HEAD = """\
 # Third-party notices
 
-fm_anomaly copies no third-party code into its package. It installs the libraries below, each under its own licence, whose
-text comes with the library's own distribution. Written by `make notices` from the metadata of the installed versions.
+fm_anomaly copies no third-party code into its package. It installs the libraries below, each under its own licence,
+whose text comes with the library's own distribution. Written by `make notices` from the metadata of the versions
+installed.
 
 | library | comes with | licence | home |
 |---|---|---|---|
