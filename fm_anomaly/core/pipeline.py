@@ -20,6 +20,7 @@ from fm_anomaly.core.accounting import IntakeCounts
 from fm_anomaly.core.alerts import AlertBook, AlertEvent, AlertParams, Evidence
 from fm_anomaly.core.anomalies import Anomaly
 from fm_anomaly.core.buckets import BucketMaker
+from fm_anomaly.core.commands import Command
 from fm_anomaly.core.detection import Detection, DetectionParams
 from fm_anomaly.core.frames import Severity
 from fm_anomaly.core.history import History
@@ -33,7 +34,7 @@ from fm_anomaly.core.template_health import HealthState
 from fm_anomaly.core.template_stats import TemplateStats
 from fm_anomaly.core.templates import TemplateParams, TemplateStore
 from fm_anomaly.core.windows import ExceptionTally, OpenBucket, Rows, WindowParams, Windows
-from fm_anomaly.errors import SnapshotError
+from fm_anomaly.errors import SnapshotError, UsageError
 
 _SAMPLE_CHARS = 500
 _EVIDENCE_CHARS = 2_000
@@ -197,9 +198,7 @@ class Pipeline:
         told = ms.is_not_null() & batch.frame["operation"].is_not_null()
         rows = np.flatnonzero(told.to_numpy() & ~late)
         part = batch.frame["operation", "duration_ms"][rows]
-        self.windows.add_durations(
-            bucket[rows], batch.stream[rows], part["operation"].to_list(), part["duration_ms"].to_list()
-        )
+        self.windows.add_durations(bucket[rows], batch.stream[rows], part["operation"], part["duration_ms"].to_numpy())
 
     # -- buckets that are over --------------------------------------------------------------------------------------
 
@@ -253,6 +252,30 @@ class Pipeline:
             is_whole = end_us <= last_us
             events += self._close(number, min(end_us, last_us + 1), None, None if is_whole else last_us + 1)
         return events
+
+    def apply(self, command: Command) -> str:
+        """Do what a person says; return what it did, in a sentence.
+
+        Raises UsageError when the command is of another tenant or names no template, or more than one.
+        """
+        if command.tenant != self.params.tenant:
+            raise UsageError(f"command of tenant {command.tenant!r} for the pipeline of {self.params.tenant!r}")
+        one, other = (self._template(command.service, prefix) for prefix in (command.subject, command.other))
+        into = self.templates.merge(one, other)
+        self._makes.follow_merges(None)
+        kept = self.templates.templates[into].template_id
+        return f"t:{kept} now stands for both; the other id is its alias"
+
+    def _template(self, service: str, prefix: str) -> int:
+        found = [
+            index
+            for index in self.templates.resolve(prefix)
+            if self.streams.keys[self.templates.templates[index].stream].service == service
+        ]
+        if len(found) != 1:
+            what = "no template" if not found else f"{len(found)} templates"
+            raise UsageError(f"{what} of {service} with an id that begins with {prefix!r}; `fm-anomaly templates` lists them")
+        return found[0]
 
     # -- accounting and state ---------------------------------------------------------------------------------------
 

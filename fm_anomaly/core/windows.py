@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from fm_anomaly.core.frames import US_PER_S
@@ -99,6 +100,14 @@ class Rows:
     status: Ints
 
 
+def _groups(key: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return (order, starts, ends): rows by key, and by arrival within a key; where each key's rows stand in it."""
+    order = np.argsort(key, kind="stable")
+    sorted_key = key[order]
+    starts = np.flatnonzero(np.concatenate([[True], sorted_key[1:] != sorted_key[:-1]]))
+    return order, starts, np.append(starts[1:], sorted_key.size)
+
+
 class Windows:
     """The open buckets of one tenant's source set, and the clock that closes them."""
 
@@ -136,11 +145,8 @@ class Windows:
         # a row that is not late may still open a bucket before the one that is waited for
         self.next_bucket = first if self.next_bucket is None else min(self.next_bucket, first)
         key = ((rows.bucket - first) << 33) | (rows.template << 1) | rows.is_error
-        order = np.argsort(key, kind="stable")
-        sorted_key = key[order]
-        starts = np.flatnonzero(np.concatenate([[True], sorted_key[1:] != sorted_key[:-1]]))
-        ends = np.append(starts[1:], sorted_key.size)
-        heads = sorted_key[starts]
+        order, starts, ends = _groups(key)
+        heads = key[order[starts]]
         n_rows = ends - starts
         for at, n, bucket, template, error in zip(
             starts.tolist(),
@@ -190,13 +196,24 @@ class Windows:
             if packed & 1:
                 pair[1] += n
 
-    def add_durations(self, bucket: Ints, stream: Ints, operation: list[str], ms: list[float]) -> None:
-        """Keep durations by bucket, stream and operation, in arrival order, up to the cap."""
+    def add_durations(self, bucket: Ints, stream: Ints, operation: pl.Series, ms: NDArray[np.float64]) -> None:
+        """Keep durations by bucket, stream and operation, in arrival order, up to the cap; arrays of one length."""
+        if not bucket.size:
+            return
+        names = operation.unique(maintain_order=True)
+        code = operation.replace_strict(names, range(names.len()), return_dtype=pl.Int64).to_numpy()
+        first = int(bucket.min())
+        key = ((bucket - first) << 40) | (stream << 20) | code
+        order, starts, ends = _groups(key)
+        heads = key[order[starts]]
+        sorted_ms = ms[order].tolist()
         cap = self.params.max_durations
-        for number, code, name, value in zip(bucket.tolist(), stream.tolist(), operation, ms, strict=True):
-            kept = self.bucket(number).durations.setdefault((code, name), [])
+        name_list = names.to_list()
+        for at, end, head in zip(starts.tolist(), ends.tolist(), heads.tolist(), strict=True):
+            series = ((head >> 20) & 0xFFFFF, name_list[head & 0xFFFFF])
+            kept = self.bucket((head >> 40) + first).durations.setdefault(series, [])
             if len(kept) < cap:
-                kept.append(value)
+                kept.extend(sorted_ms[at : min(end, at + cap - len(kept))])
 
     def due(self, clock_us: int) -> Iterator[int]:
         """Yield the numbers of the buckets that are over at `clock_us`, in order; each is then `pop`ped by the caller."""
