@@ -36,10 +36,10 @@ _LOGGER = (
     rf"|{_CAMEL}:{_B}+"
     rf"|[A-Za-z0-9_:]+\]{_B}+)"
 )
-_LEAD = rf"\]?{_B}*(?:[-|,:;]{_B}*)?"
+_LEAD = rf"(?: #[0-9]+)?\]?{_B}*(?:[-|,:;]{_B}*)?"
 _AFTER = (
     rf"{_B}*(?:[-|:]{_B}+)?(?:[0-9]+{_B}+---{_B}+|[0-9]+#[0-9]+:{_B}+(?:\*[0-9]+ )?)?"
-    rf"(?:{_BRACKET}:?{_B}*){{0,4}}(?:\([^() \t]*\){_B}+)?(?:[-|:]{_B}+)?(?:{_LOGGER})?(?:[-|:]{_B}+)?"
+    rf"(?:{_BRACKET}:?{_B}*){{0,4}}(?:\([^() \t]*\){_B}+)?(?:-- [^:\n]{{0,40}}: )?(?:[-|:]{_B}+)?(?:{_LOGGER})?(?:[-|:]{_B}+)?"
 )
 _BEFORE = (
     rf"(?:[0-9]+{_B}+|{_BRACKET}{_B}*(?:-{_B}+)?|\([^() \t]*\){_B}+|[A-Z][A-Z0-9_]+{_B}+"
@@ -51,7 +51,10 @@ LEVEL_FIRST = rf"^({_LEAD}{LEVEL}{_AFTER})"
 """After the timestamp comes the level."""
 LEVEL_LATER = rf"^({_LEAD}{_BEFORE}{{0,4}}?{_PLAIN}?{_BEFORE}{{0,4}}?{LEVEL}{_AFTER})"
 """After the timestamp come process ids, threads, names, at most one plain word, then the level."""
-NO_LEVEL = rf"^(\]?{_B}*(?:[-|,:]{_B}+)?(?:{_BRACKET}:?{_B}*){{0,2}}(?:{_FILE_LINE}:{_B}+|{_DOTTED}(?::{_B}+| - ))?)"
+NO_LEVEL = (
+    rf"^(\]?{_B}*(?:[-|,:]{_B}+)?(?:{_BRACKET}:?{_B}*){{0,2}}"
+    rf"(?:{_FILE_LINE}:{_B}+|{_DOTTED}(?::{_B}+| - )|\|(?:[A-Za-z0-9_.\-]{{1,64}}\|){{1,3}})?)"
+)
 """Nothing but brackets and a logger; matches every text, with an empty header at worst."""
 LETTER_LEVEL = rf"^({_B}+[0-9]+{_B}+[0-9]+{_B}+[VDIWEFA]{_B}+[^:\n]{{1,80}}?{_B}*:{_B})"
 """Process, thread, one letter as the level, tag (logcat)."""
@@ -67,6 +70,8 @@ REDIS = rf"^({_B}+[.\-*#]{_B})"
 PADDED_LEVEL = r"^[ ]\[(?:debug    |info     |warning  |error    |critical |exception|notset   )\] "
 """structlog's console form: the level padded to nine."""
 
+DOTNET = r"^((?:trce|dbug|info|warn|fail|crit): )[A-Za-z][A-Za-z0-9_.`+]*\[[0-9]+\]$"
+"""The .NET console form: level and category here, the message on the next line."""
 BARE_LEVEL = (
     rf"^({_BRACKETED}:?{_B}*(?:-{_B}+)?"
     rf"|(?:{_WORDS}):[A-Za-z_][A-Za-z0-9_.\-]*:"
@@ -96,7 +101,8 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*(?:\.[A-Za-z0-9_\-]+)?")
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _THREAD = re.compile(
     r"main$|thread|(?:^|-)exec-|pool|nio|qtp|schedul|eventloop|-task-|^task-\d|dispatch|akka|^http-|executor|"
-    r"reactor|forkjoin|listener|handler|fetcher|^req-|^tid|^pid|netty|worker-\d+-|^\w+-\d+-\d+|fiber|^boot$|preauth",
+    r"reactor|forkjoin|listener|handler|fetcher|^req-|^tid|^pid|netty|worker-\d+-|^\w+-\d+-\d+|fiber|^boot$|preauth|"
+    r"^[A-Z]+-\d{3,}$",
     re.IGNORECASE,
 )
 _TAG = re.compile(r"[ \t]+(\S+)[ \t]+(.+?)(?:\(.*?\))?(?:\[[^\]]*\])?:[ \t]?$")
@@ -144,6 +150,8 @@ def _shape(text: str, level: re.Match[str] | None) -> str:
     if level is None:
         return "plain"
     before, after = text[: level.start()], text[level.end() :]
+    if re.search(r"\d+#\d+:", after):
+        return "nginx-error"
     if before.endswith(" - ") and after.startswith(" - "):
         return "python"
     return "log4j" if re.search(rf"{_DOTTED}\S*(?: *: | - )", after or before) else "plain"

@@ -7,7 +7,7 @@ module must not know where the bytes come from, nor what is done with the record
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -15,34 +15,19 @@ import polars as pl
 
 from fm_anomaly.core import exceptions, multiline, prefixes, severities, timestamps
 from fm_anomaly.core.accounting import IntakeCounts, tally
+from fm_anomaly.core.console_lines import logfmt_frame
 from fm_anomaly.core.frames import as_record_frame, empty_frame
 from fm_anomaly.core.json_lines import parse_json
 from fm_anomaly.core.line_fields import LINE_SCHEMA, NO_ZONE
 from fm_anomaly.core.lines import BINARY_LINE, LineCutter
+from fm_anomaly.core.redaction import RedactionParams, Redactor
 from fm_anomaly.core.text_lines import Clock, parse_text
 from fm_anomaly.core.timestamps import Bools, Ints
 from fm_anomaly.errors import ConfigError
 
-try:
-    from fm_anomaly.core.redaction import Redactor
-except ModuleNotFoundError:  # until the redaction room is in
-
-    class Redactor:  # type: ignore[no-redef]
-        counts: dict[str, int] = {}  # noqa: RUF012
-
-        def redact(self, lines: pl.Series) -> pl.Series:
-            return lines
-
-        def snapshot(self) -> dict[str, Any]:
-            return {}
-
-        @classmethod
-        def restore(cls, state: dict[str, Any]) -> Redactor:
-            return cls()
-
-
 _SLICE_BYTES = 4 << 20
 """Bytes worked on at a time: bounds memory; that cuts don't show makes it free."""
+_PAIRS_WITH_LEVEL = r"^(?:[a-z_]+=[^ ]+ )*(?:level|lvl|severity)=[A-Za-z\"]"
 _END_OF_1970_US = 364 * timestamps.DAY_US
 _ERROR = severities.WORDS["error"]
 
@@ -60,6 +45,7 @@ class ParsingParams:
     time, or now), not more than a day after it. None: in 1970."""
     max_record_lines: int = 500
     max_record_bytes: int = 256 * 1024
+    redaction: RedactionParams = field(default_factory=RedactionParams)
 
 
 class SourceParser:
@@ -76,7 +62,7 @@ class SourceParser:
             max_lines=self.params.max_record_lines, max_bytes=self.params.max_record_bytes
         )
         self._cutter = LineCutter(self.params.max_line_bytes)
-        self._redactor = Redactor()
+        self._redactor = Redactor(self.params.redaction)
         self._carry: list[str] = []
 
     def feed(self, data: bytes) -> pl.DataFrame:
@@ -111,7 +97,7 @@ class SourceParser:
         parser = cls(state["source"], params)
         parser._carry = list(state["carry"])
         parser._cutter.restore(state["cutter"])
-        parser._redactor = Redactor.restore(state["redactor"])
+        parser._redactor = Redactor.restore(state["redactor"], parser.params.redaction)
         parser.counts = IntakeCounts.restore(state["counts"])
         return parser
 
@@ -253,7 +239,7 @@ class _Batch:
             pl.Series("n_lines", n_lines.astype(np.int32)),
             self._raw(starts, n_lines, owner),
         )
-        frame = _with_exceptions(frame)
+        frame = _with_exceptions(_with_second_lines(frame))
         total = int(weights.sum())
         blanks = int(weights[self._blank[:end] & ~owned].sum())
         rejects = int(weights[self._binary[:end]].sum())
@@ -274,24 +260,40 @@ class _Batch:
 
 
 def _unnested(frames: list[pl.DataFrame], tz: str) -> list[pl.DataFrame]:
-    """Replace lines whose message is a JSON object by what the object says, under the line's own header."""
+    """Replace lines whose message is a JSON object, or logfmt, by what it says, under the line's own header."""
     out = []
     for frame in frames:
         body = frame["body"]
-        rows = np.flatnonzero((body.str.starts_with("{") & body.str.ends_with("}")).to_numpy())
-        if not len(rows):
+        json_rows = np.flatnonzero((body.str.starts_with("{") & body.str.ends_with("}")).to_numpy())
+        pair_rows = np.flatnonzero((body.str.contains(_PAIRS_WITH_LEVEL) & (frame["format"] != "logfmt")).to_numpy())
+        if not len(json_rows) and not len(pair_rows):
             out.append(frame)
             continue
-        inner, bad = parse_json(body.gather(rows).to_list(), rows, tz)
+        inner, bad = parse_json(body.gather(json_rows).to_list(), json_rows, tz) if len(json_rows) else ([], json_rows)
+        if len(pair_rows):
+            inner.append(logfmt_frame(body.gather(pair_rows), pair_rows, tz))
         rest = np.ones(frame.height, np.bool_)
-        rest[np.setdiff1d(rows, bad)] = False
+        rest[pair_rows] = False
+        rest[np.setdiff1d(json_rows, bad)] = False
         out.append(frame.filter(pl.Series(rest)))
-        for part in inner:
-            outer = frame[part["index"].to_numpy()]
-            filled = [pl.col(n).fill_null(outer[n]) for n in ("ts_us", "zone_min", "service")]
-            severity = pl.when(pl.col("severity") == 0).then(outer["severity"]).otherwise(pl.col("severity"))
-            out.append(part.with_columns(*filled, severity.alias("severity"), outer["index"]))
+        out.extend(_under_header(part, frame[part["index"].to_numpy()]) for part in inner)
     return [frame for frame in out if frame.height]
+
+
+def _under_header(inner: pl.DataFrame, outer: pl.DataFrame) -> pl.DataFrame:
+    """Fill what a nested record does not tell from the line that it stands in."""
+    filled = [pl.col(n).fill_null(outer[n]) for n in ("ts_us", "zone_min", "service")]
+    severity = pl.when(pl.col("severity") == 0).then(outer["severity"]).otherwise(pl.col("severity"))
+    return inner.with_columns(*filled, severity.alias("severity"), outer["index"], outer["head"])
+
+
+def _with_second_lines(frame: pl.DataFrame) -> pl.DataFrame:
+    """Take the message of .NET console records from where it stands: the second line."""
+    rows = np.flatnonzero(((frame["format"] == "dotnet") & (frame["n_lines"] > 1)).to_numpy())
+    if not len(rows):
+        return frame
+    second = frame["raw"].gather(rows).str.splitn("\n", 3).struct.field("field_1").str.strip_chars()
+    return frame.with_columns(frame["body"].clone().scatter(rows, second))
 
 
 def _with_exceptions(frame: pl.DataFrame) -> pl.DataFrame:

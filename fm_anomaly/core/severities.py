@@ -15,7 +15,7 @@ WORDS: dict[str, int] = {
         Severity.INFO: "info inf information informational informative config log i default success notice "
         "note statement hint detail context http",
         Severity.WARN: "warn warning wrn warnung w",
-        Severity.ERROR: "error err eror severe failure failed fehler e",
+        Severity.ERROR: "error err eror fail severe failure failed fehler e",
         Severity.FATAL: "fatal critical crit ftl crt alert emerg emergency panic pnc dpanic f a",
     }.items()
     for word in words.split()

@@ -107,7 +107,7 @@ def _stamps(batch: _Batch) -> tuple[Stamps, Ints, Ints]:
     _skip_priority(batch, first, positions, marks)
     _skip_letter(batch, first, positions, marks)
     stamps = timestamps.scan(batch.buffer, positions)
-    left = np.flatnonzero(~stamps.matched & (first != _BRACE) & (first != _SPACE) & (first != 9))
+    left = np.flatnonzero(~stamps.matched & ~np.isin(first, (_BRACE, _SPACE, _LESS, 9)))
     if len(left):
         _after_token(batch, left, stamps, positions, marks)
     rows = np.flatnonzero(stamps.matched & (stamps.end > batch.ends))
@@ -328,9 +328,8 @@ def _plain_frame(
     before: tuple[Ints, Ints, Bytes],
 ) -> pl.DataFrame:
     """Build the line frame of headers that the cascade has read."""
-    marks, positions, lead = before
     severity = out.severity.astype(np.int64)
-    _severity_before(batch, rows, marks, positions, lead, severity)
+    _severity_before(batch, rows, before, severity, out.service)
     cut = offsets + out.length
     services, names = pl.Series(out.service, dtype=pl.String), pl.Series(out.format, dtype=pl.String)
     if len(keep) < len(rows):
@@ -358,16 +357,26 @@ def body_of(texts: pl.Series, cut: Ints) -> pl.Series:
     return body
 
 
-def _severity_before(batch: _Batch, rows: Ints, marks: Ints, positions: Ints, lead: Bytes, severity: Ints) -> None:
-    """Fill severities from what stands before the timestamp: a priority, a letter, a level word."""
+def _severity_before(
+    batch: _Batch,
+    rows: Ints,
+    before: tuple[Ints, Ints, Bytes],
+    severity: Ints,
+    service: list[str | None],
+) -> None:
+    """Fill severity and service from what stands before the timestamp: priority, letter, level, [service]."""
+    marks, positions, lead = before
     for row in np.flatnonzero((marks == _PRIORITY) & (lead == _LESS) & (severity == 0)).tolist():
         text = batch.buffer[batch.starts[rows[row]] + 1 : positions[row] - 1].tobytes()
         severity[row] = severities.from_syslog(int(text))
     for byte, number in formats.KLOG_SEVERITY.items():
         severity[(marks == _LETTER) & (lead == byte)] = number
-    for row in np.flatnonzero((marks == _TOKEN) & (severity == 0)).tolist():
-        text = batch.buffer[batch.starts[rows[row]] : positions[row]].tobytes()
-        severity[row] = severities.from_word(text.decode("utf-8", "replace").strip(" []:,|-<>"))
+    for row in np.flatnonzero(marks == _TOKEN).tolist():
+        token = batch.buffer[batch.starts[rows[row]] : positions[row]].tobytes().decode("ascii", "replace")
+        word = token.strip(" []:,|-<>")
+        severity[row] = severity[row] or severities.from_word(word)
+        if token.startswith("[") and service[row] is None and formats.is_service(word):
+            service[row] = word
 
 
 def _word_severity(body: pl.Series, severity: Ints) -> None:
@@ -455,7 +464,11 @@ def _logfmt(batch: _Batch, left: Ints) -> tuple[Bools, pl.DataFrame | None]:
 def _level_first(batch: _Batch, left: Ints) -> tuple[Bools, pl.DataFrame | None]:
     """Take lines that begin with a level and have no timestamp."""
     texts = batch.rows(left)
-    headers = texts.str.slice(0, _HEADER_CHARS).str.extract(formats.BARE_LEVEL)
+    heads = texts.str.slice(0, _HEADER_CHARS)
+    headers = heads.str.extract(formats.BARE_LEVEL)
+    lower = heads.str.contains(formats.DOTNET)
+    if lower.any():
+        headers = headers.fill_null(heads.str.extract(formats.DOTNET))
     taken = headers.is_not_null().to_numpy()
     if not taken.any():
         return taken, None
@@ -466,14 +479,17 @@ def _level_first(batch: _Batch, left: Ints) -> tuple[Bools, pl.DataFrame | None]
     columns: dict[str, object] = {
         "service": [f.service for f in fields],
         "body": body,
-        "format": [
-            "uvicorn" if h.endswith(":  ") or ":   " in h else "python" if h.count(":") > 1 else "level"
-            for h in headers.to_list()
-        ],
+        "format": [_bare_name(h) for h in headers.to_list()],
     }
     columns.update(request_columns(body, severity))
     columns["severity"] = pl.Series(severity, dtype=pl.UInt8)
     return taken, line_frame(batch.index[left[taken]], columns)
+
+
+def _bare_name(header: str) -> str:
+    if header[:1].islower():
+        return "dotnet"
+    return "uvicorn" if ":   " in header or header.endswith(":  ") else "python" if header.count(":") > 1 else "level"
 
 
 def _bare(batch: _Batch, left: Ints) -> pl.DataFrame:

@@ -38,6 +38,7 @@ LAYOUTS = (
     "BBB DD hh:mm:ss",
     "BBB  D hh:mm:ss",
     "DD/BBB/YYYY:hh:mm:ss",
+    "DD/BBB/YYYY hh:mm:ss",
     "yy/MM/DD hh:mm:ss",
     "WWW BBB DD hh:mm:ss YYYY",
     "WWW BBB  D hh:mm:ss YYYY",
@@ -59,6 +60,7 @@ LAYOUTS = (
     "BBB  D YYYY hh:mm:ss",
     "BBB D hh:mm:ss",
     "MM-DD hh:mm:ss",
+    "MMDD hh:mm:ss",
     "hh:mm:ss",
 )
 
