@@ -18,6 +18,7 @@ from fm_anomaly.core.scan_report import scan_report
 from fm_anomaly.core.sources import SourceName
 
 _SMALL_BYTES = 1 << 18
+_PIECE_BYTES = 4 << 20
 _HELD_BYTES = 16 << 20
 
 OnEvents = Callable[[list[AlertEvent]], None]
@@ -68,7 +69,7 @@ def scan(
     pipeline: Pipeline | None = None,
     default_us: int = 0,
     on_events: OnEvents | None = None,
-    is_final: bool = True,
+    before_end: Callable[[Pipeline], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Scan:
     """Read `sources` to their ends and return what was found.
@@ -79,8 +80,9 @@ def scan(
         Goes on with this one (of `params` or a snapshot) instead of a new one.
     default_us
         Event time (µs, UTC) of records in sources that tell no time at all.
-    is_final
-        Whether the input ends here: False leaves the last buckets open, to go on later.
+    before_end
+        Called when all bytes are read and before the end of input is judged: the moment to take a snapshot from
+        which a later scan goes on.
     """
     started = clock()
     pipeline = pipeline or Pipeline(params)
@@ -94,21 +96,27 @@ def scan(
     if len(sources) == 1:
         _read_one(pipeline, sources[0], default_us, note)
     else:
-        _read_merged(pipeline, sources, default_us, note)
-    if is_final:
-        note(pipeline.flush())
+        _read_merged(pipeline, sources, default_us, note, goes_on=before_end is not None)
+    if before_end is not None:
+        before_end(pipeline)
+    note(pipeline.flush())
     return Scan(pipeline, [source.name for source in sources], clock() - started, events)
 
 
 def _read_one(pipeline: Pipeline, source: Readable, default_us: int, note: OnEvents) -> None:
     name = SourceName(source.name, source.service)
     pipeline.source(name, default_us)
-    for data in source.chunks():
+    for data in _pieces(source.chunks(), _PIECE_BYTES):
         note(pipeline.observe(name, data, default_us))
 
 
-def _read_merged(pipeline: Pipeline, sources: Sequence[Readable], default_us: int, note: OnEvents) -> None:
-    """Read always on where event time is furthest behind, so that little is held."""
+def _read_merged(
+    pipeline: Pipeline, sources: Sequence[Readable], default_us: int, note: OnEvents, *, goes_on: bool
+) -> None:
+    """Read always on where event time is furthest behind, so that little is held.
+
+    Where a later scan `goes_on`, the last record of each source stays open for lines that may still come.
+    """
     merger = Merger(len(sources))
     piece_bytes = max(_SMALL_BYTES, _HELD_BYTES // max(1, len(sources)))
     readers = [_pieces(source.chunks(), piece_bytes) for source in sources]
@@ -116,7 +124,8 @@ def _read_merged(pipeline: Pipeline, sources: Sequence[Readable], default_us: in
     while (at := merger.behind()) is not None:
         data = next(readers[at], None)
         if data is None:
-            merger.add(at, stages[at].flush())
+            if not goes_on:
+                merger.add(at, stages[at].flush())
             merger.finish(at)
         else:
             merger.add(at, stages[at].feed(data))

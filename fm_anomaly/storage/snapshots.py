@@ -1,0 +1,85 @@
+"""Snapshots of a Pipeline in a folder, together with the positions that they stand at.
+
+Written aside, synced and renamed; the one before is kept, and read when the newest is damaged. It must not know what a
+section of a snapshot means.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fm_anomaly.core.state import Snapshot
+from fm_anomaly.errors import SnapshotError, SourceError
+
+_NEWEST = "pipeline.snapshot"
+_BEFORE = "pipeline.snapshot.before"
+_POSITIONS = "positions"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a folder held: the snapshot, the position of each source by name, and a sentence where it fell back."""
+
+    snapshot: Snapshot
+    positions: dict[str, Any]
+    warning: str = ""
+
+
+def save_snapshot(folder: Path, snapshot: Snapshot, positions: Mapping[str, Any]) -> None:
+    """Write `snapshot` with `positions` (plain values by source name) into `folder`; a crash leaves the old or the new.
+
+    Raises SourceError when the folder cannot be written.
+    """
+    whole = replace(snapshot, sections={**snapshot.sections, _POSITIONS: dict(positions)})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = folder / f"{_NEWEST}.new"
+        with open(aside, "wb", opener=_private) as file:  # noqa: PTH123  -- a mode is needed at creation
+            file.write(whole.to_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+        newest = folder / _NEWEST
+        if newest.exists():
+            newest.replace(folder / _BEFORE)
+        aside.replace(newest)
+        _sync(folder)
+    except OSError as exc:
+        raise SourceError(f"cannot write the state folder {folder}: {exc.strerror}; name another one") from exc
+
+
+def load_snapshot(folder: Path) -> Saved | None:
+    """Return the last good snapshot of `folder`, None where there is none yet.
+
+    Raises SnapshotError when there are files but none can be read.
+    """
+    problems: list[str] = []
+    for name in (_NEWEST, _BEFORE):
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            snapshot = Snapshot.from_bytes(path.read_bytes())
+        except SnapshotError as exc:
+            problems.append(f"{path}: {exc}")
+            continue
+        positions = snapshot.sections.pop(_POSITIONS, {})
+        return Saved(snapshot, positions, "; ".join(problems))
+    if problems:
+        raise SnapshotError("; ".join(problems))
+    return None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
