@@ -262,8 +262,10 @@ def _mute_and_restart(rng: Random, sample: _Sample) -> None:
             sample.mutes[fault.root].append((fault.start_us, fault.end_us))
     end = sample.span[1]
     for name, author in sample.authors.items():
-        spans = [*sample.mutes[name], (end, end + DAY_US)]
-        author.lines = [line for line in author.lines if not any(a <= line[0] < b for a, b in spans)]
+        lines = [line for line in author.lines if line[0] < end]
+        for down, up in sample.mutes[name]:
+            lines = [line for line in lines if not down <= line[0] < up]
+        author.lines = lines
     for name, lines in restarts:
         sample.authors[name].lines.extend(lines)
 
