@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml requirements-dev.lock
 demo: $(STAMP) ## the whole thread: a log, its incidents, the store, the API, the categories
 	rm -rf $(DEMO)
 	$(BIN)/fm-anomaly demo --store $(DEMO)
-	$(BIN)/fm-anomaly categorize --data-dir $(DEMO) --models $(DEMO)/models
+	$(BIN)/fm-anomaly categorize data/samples/faultmaven --models $(DEMO)/models
 	$(BIN)/python scripts/show_alerts.py $(DEMO)
 
 test: $(STAMP) ## tests, without those that take minutes
@@ -47,7 +47,7 @@ bench: $(STAMP) ## speed and memory beside rivals, in one run, on one core
 	$(BIN)/python benchmarks/scan_speed.py $(ARGS)
 
 evaluate: $(STAMP) ## quality beside baselines: our own samples, and public data where it is present
-	$(BIN)/fm-anomaly evaluate samples $(ARGS)
+	$(BIN)/fm-anomaly evaluate samples
 	@if [ -d "$(DATA)/loghub" ]; then $(BIN)/fm-anomaly evaluate loghub --data "$(DATA)/loghub"; \
 	  else echo "loghub: not at $(DATA)/loghub, left out (make evaluate DATA=FOLDER)"; fi
 	@if [ -d "$(DATA)/cidiff" ]; then $(BIN)/fm-anomaly evaluate cidiff --data "$(DATA)/cidiff"; \
