@@ -8,7 +8,7 @@ parameter; nothing here knows what the bytes mean.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -53,7 +53,7 @@ class LiveSource(Protocol):
         ...
 
 
-def arrivals(sources: Sequence[LiveSource], clock: Clock, *, poll_s: float = POLL_S) -> Iterator[Arrival]:
+def arrivals(sources: Sequence[LiveSource], clock: Clock, *, poll_s: float = POLL_S) -> Generator[Arrival, None, None]:
     """Yield what comes from `sources`, an idle tick before each wait, until all have ended.
 
     A tick's `source` is "". Sources are closed when the iterator is.

@@ -1,0 +1,96 @@
+"""`evaluate`: quality on labelled logs, beside baselines."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fm_anomaly.cli.options import EXIT_OK, command
+from fm_anomaly.errors import UsageError
+
+if TYPE_CHECKING:
+    from fm_anomaly.cli.options import Commands
+
+_BENCHMARKS = {
+    "loghub": "grouping of messages into event types (GA, FGA), against Drain3",
+    "cidiff": "lines that explain a failed build (F1)",
+    "samples": "planted incidents of our own generator: found, false",
+}
+_EXAMPLES = """\
+  fm-anomaly evaluate loghub --data loghub/     a folder a system, each with its _structured.csv
+  fm-anomaly evaluate cidiff --data cidiff/
+  fm-anomaly evaluate samples --seeds 30
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add `evaluate`."""
+    parser = command(commands, "evaluate", run, "measure quality on labelled logs", _EXAMPLES)
+    listed = "; ".join(f"{name}: {what}" for name, what in _BENCHMARKS.items())
+    parser.add_argument("benchmark", choices=list(_BENCHMARKS), help=listed)
+    parser.add_argument("--data", metavar="DIR", help="folder in the benchmark's public layout (not for samples)")
+    parser.add_argument(
+        "--seeds", metavar="N", type=int, default=30, help="samples: how many logs to draw (default: 30)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run a benchmark and print its table."""
+    from fm_anomaly.cli.console import print_plain
+
+    if args.benchmark == "samples":
+        table, figures = _samples(args.seeds)
+    else:
+        benchmark = importlib.import_module(f"fm_anomaly.evaluation.{args.benchmark}")
+        report = benchmark.run(_folder(args))
+        table, figures = benchmark.render(report), benchmark.to_dict(report)
+    if args.json:
+        json.dump(figures, sys.stdout, default=str)
+        sys.stdout.write("\n")
+    else:
+        print_plain(table)
+    return EXIT_OK
+
+
+def _samples(n_seeds: int) -> tuple[str, dict[str, Any]]:
+    """Scan `n_seeds` generated logs; each sample is told on stderr as it is done."""
+    from fm_anomaly.cli.console import print_notice
+    from fm_anomaly.evaluation import samples
+
+    def tell(sample: samples.ScannedSample) -> None:
+        found, planted = len(sample.match.found), len(sample.truth.incidents)
+        print_notice(f"seed {sample.truth.seed}: found {found} of {planted}, {len(sample.match.false)} false")
+
+    report = samples.run(range(n_seeds), _scan, on_sample=tell)
+    figures = {
+        "samples": len(report.samples),
+        "days": report.days,
+        "planted": report.n_planted,
+        "found_share": report.found_share,
+        "root_share": report.root_share,
+        "false_per_10_days": report.false_per_10_days,
+        "split_share": report.split_share,
+        "found_by_kind": report.found_by_kind(),
+    }
+    return report.table(), figures
+
+
+def _scan(paths: list[Path]) -> dict[str, Any]:
+    from fm_anomaly.ingest.files import find_sources
+    from fm_anomaly.scanning import scan
+
+    return scan(find_sources([str(path) for path in paths])).to_dict()
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    if args.data is None:
+        raise UsageError(f"evaluate {args.benchmark} reads a data set that you have: give its folder with --data DIR")
+    folder = Path(args.data)
+    if not folder.is_dir():
+        raise UsageError(f"--data {args.data!r} is not a folder; unpack the data set and name that folder")
+    return folder
