@@ -24,7 +24,7 @@ WILDCARD = "<*>"
 _FIRST_MARK = 0xE000
 MASK_TYPES = (
     "num", "hex", "uuid", "ip", "mac", "path", "host", "url", "email", "date", "time", "dur", "size", "id",
-    "value", "str", "redacted",
+    "value", "str", "redacted", "class",
 )  # fmt: skip
 """Types of masks, in the order of their marks; written `<num>`, `<ip>` … where people see them."""
 _MARK = {name: chr(_FIRST_MARK + i) for i, name in enumerate(MASK_TYPES)}
@@ -36,14 +36,17 @@ _M = f"[{chr(_FIRST_MARK)}-{chr(_FIRST_MARK + len(MASK_TYPES) - 1)}]"
 _WORDS = [
     "ipv4", "IPv4", "ipv6", "IPv6", "utf8", "UTF8", "utf-8", "UTF-8", "utf16", "UTF-16", "sha1", "SHA1", "SHA-1",
     "sha256", "SHA256", "SHA-256", "sha512", "SHA512", "SHA-512", "md5", "MD5", "log4j", "k8s", "K8s", "s3", "S3",
-    "ec2", "EC2", "http2", "HTTP/2", "HTTP/1.1", "HTTP/1.0", "oauth2", "OAuth2", "base64", "Base64", "x86_64",
+  "http2", "HTTP/2", "HTTP/1.1", "HTTP/1.0", "oauth2", "OAuth2", "base64", "Base64", "x86_64",
     "x86", "i386", "ssh2", "ext4", "X509", "x509", "p2p", "Neo4j", "neo4j", "Log4j",
 ]  # fmt: skip
 _DIGIT_LETTERS = "".join(chr(0xE080 + i) for i in range(10))
 _TO_LETTERS = str.maketrans("0123456789", _DIGIT_LETTERS)
 _FROM_LETTERS = str.maketrans(_DIGIT_LETTERS, "0123456789")
 _PROTECTED = [w.translate(_TO_LETTERS) for w in _WORDS]
-_WORD_GUARD = r"(?:^|[^0-9A-Za-z_])(?:" + "|".join(re.escape(w) for w in _WORDS) + r")(?:$|[^0-9A-Za-z_])"
+_WORD = re.compile(
+    rf"(?<![A-Za-z0-9{_DIGIT_LETTERS}])(?:{'|'.join(map(re.escape, _PROTECTED))})(?![A-Za-z0-9{_DIGIT_LETTERS}])"
+)
+_LETTER = re.compile(f"[{_DIGIT_LETTERS}]")
 
 _FOLD = bytes(48 if 48 <= c < 58 else (32 if c in (9, 10, 11, 12, 13) else c) for c in range(256))
 
@@ -83,20 +86,17 @@ MAX_CHARS = 4_096
 def fold_digits(bodies: pl.Series) -> list[str]:
     """Return `bodies` (String, nulls as "") with every digit as 0 and white-space controls as blanks.
 
-    Words such as ``ipv4`` and ``s3`` keep their digits as private-use letters. Cost: about 0.6 µs a row.
+    Words such as ``ipv4`` and ``s3`` keep their digits as private-use letters, wherever they stand; `normalize`
+    sees whether they are words of their own. Cost: about 0.6 µs a row.
     """
+    if bodies.null_count():
+        bodies = bodies.fill_null("")
     if (bodies.str.len_bytes().max() or 0) > MAX_CHARS:  # type: ignore[operator]
         bodies = bodies.str.slice(0, MAX_CHARS)
-    guarded = bodies.str.contains(_WORD_GUARD)
-    if guarded.any():
-        # Row by row, or else the answer for one row would depend on its neighbours in the chunk.
-        bodies = bodies.str.replace_many(_WORDS, _PROTECTED, leftmost=True).zip_with(guarded, bodies)
-    rows = bodies.to_list()
-    if bodies.null_count():
-        rows = ["" if row is None else row for row in rows]
-    folded = "\0".join(rows).encode().translate(_FOLD).decode().split("\0")
-    if len(folded) != len(rows):  # a body holds NUL itself
-        return fold_digits(pl.Series([row.replace("\0", " ") for row in rows], dtype=pl.String))
+    joined = bodies.str.replace_many(_WORDS, _PROTECTED, leftmost=True).str.join("\0")
+    folded = str(joined.item()).encode().translate(_FOLD).decode().split("\0")
+    if len(folded) != len(bodies):  # a body holds NUL itself
+        return fold_digits(bodies.str.replace_all("\0", " ", literal=True))
     return folded
 
 
@@ -114,9 +114,18 @@ _COUNTRIES = (
     "om|pe|ph|pk|pt|ro|ru|se|sg|sk|th|tr|tw|ua|uk|us|vn|za"
 )
 _LABEL = r"[A-Za-z0-9](?:[\w-]*[A-Za-z0-9])?"
+_DOMAINS = rf"(?:{_LABEL}\.(?:{_COUNTRIES})|(?i:{_GENERIC_DOMAINS}))"
+# Roots of qualified names (reverse domains and the JDK's): classes, packages, components, actions.
+_ROOTS = "com|org|net|io|edu|gov|java|javax|android|sun|scala|kotlin"
+_MEMBER = r"\.[A-Za-z_$][\w$]*"
+_NO_ERROR = "(?<!Exception)(?<!Error)"  # the class of an error is what happened, not a value
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_GROUPS = r"[A-Fa-f0]{1,4}(?::[A-Fa-f0]{1,4})*"
+_GROUP = f"[A-Fa-f0{_MARK['hex']}]{{1,4}}"
+_GROUPS = f"{_GROUP}(?::{_GROUP})*"
+# A number may be a bound or an estimate: "<1 sec", "~5 MB".
+_AMOUNT = r"(?:(?<!\S)[<>~≤≥]=?)?(?<![\w.])[-+]?0[0.,]*"
+_ZONE = r"(?: ?(?:Z|UTC|GMT|[+-]00:?00)\b)"
 _CLOCK = r"00?:00(?::00(?:[.,]0+)?)?"
 
 MASKS: tuple[Mask, ...] = (
@@ -127,27 +136,29 @@ MASKS: tuple[Mask, ...] = (
     _mask("path", "/", r"(?<![\w.)\]])(?:~|\.{1,2})?(?:/[\w.@%+~#=$:*\ue000-\ue0ff-]+)+/?(?<![:.])(?:\?[^\s\"'<>]*)?"),
     _mask("ip", "0.0", r"(?<![\w.])0{1,3}(?:\.0{1,3}){3}(?:/00?|:0{1,5})?(?![\w.])"),
     _mask("ip", "::", rf"(?<![\w:])(?:{_GROUPS})?::(?:{_GROUPS})?(?![\w:])"),
-    _mask("date", "0", rf"\b0000([-/.])00?(?:\1)00?(?:[T ]{_CLOCK})?(?: ?(?:Z|UTC|GMT|[+-]00:?00)\b)?"),
+    _mask("date", "0", rf"\b0000([-/.])00?(?:\1)00?(?:[T ]{_CLOCK})?{_ZONE}?"),
     _mask("date", "0", rf"\b00?([-/.])00?\1(?:0000|00)(?:[T ,]+{_CLOCK}(?: ?[AaPp][Mm]\b)?)?"),
-    _mask("date", "0", rf"\b00?[-/ ]{_MONTH}[-/ ]0000(?:[: ]{_CLOCK})?(?: ?(?:Z|UTC|GMT|[+-]00:?00))?\b"),
+    _mask("date", "0", rf"\b(?:{_DAY},? +)?00?[-/ ]{_MONTH}[-/ ]0000(?:[: ]{_CLOCK})?{_ZONE}?(?!\w)"),
     _mask(
         "date", "0",
         rf"\b(?:{_DAY},? +)?{_MONTH} +00?(?:,? +0000)?,? +{_CLOCK}(?: (?:[A-Z]{{3,4}}|[+-]0000))?(?: 0000)?\b",
     ),
-    _mask("mac", "0", r"\b(?:[A-Fa-f0]{2}[:-]){5,}[A-Fa-f0]{2}\b"),
-    _mask(
-        "host", ".",
-        rf"(?<![\w.@-])(?:{_LABEL}\.)+(?:(?i:{_GENERIC_DOMAINS})|(?<=\.){_LABEL}\.(?:{_COUNTRIES}))(?::0+)?(?![\w@-]|\.\w)",
-    ),
+    _mask("mac", "0", rf"\b{_GROUP}(?:([:-]){_GROUP})(?:\1{_GROUP}){{4,}}\b"),
+    _mask("host", ".", rf"(?<![\w.@-])(?:{_LABEL}\.)+(?:{_DOMAINS})(?::0+)?(?![\w@-]|\.\w)"),
+    _mask("host", ":0", rf"(?<![\w.@-])(?:(?:{_LABEL}\.){{2,}}{_LABEL}|localhost):0{{2,5}}(?![\w.])"),
+    _mask("class", ".", rf"(?<![\w.@/-])(?:{_ROOTS})(?:{_MEMBER}){{2,}}{_NO_ERROR}(?:/[\w.$]+)?(?![\w$]|\.\w)"),
     _mask("time", ":00", rf"(?<![\w:.]){_CLOCK}(?: ?[AaPp][Mm]\b)?(?![\w:])"),
-    _mask("size", "0", r"(?<![\w.])0[0.,]* ?(?:[KMGTPkmgt]i?[Bb]|B)(?:/s|ps)?\b"),
-    _mask("dur", "0", r"(?<![\w.])0[0.,]* ?(?:ms|us|ns|µs|msecs?|secs?|s|m|h|hrs?|mins?)\b"),
+    _mask("size", "0", rf"{_AMOUNT} ?(?:[KMGTPkmgt]i?[Bb]|B|[Bb]ytes?)(?:/s|ps)?\b"),
+    _mask("dur", "0", rf"{_AMOUNT} ?(?:ms|us|ns|µs|msecs?|secs?|s|m|h|hrs?|mins?)\b"),
 )  # fmt: skip
 """Masks in the order they are tried: paths and hosts before dates and numbers, which they contain."""
 
 
 # A value is what follows "=" up to a delimiter; nothing at all is a value too ("ruser= rhost=…").
-KEY_VALUE = re.compile(r"""([A-Za-z_][\w.-]*)=("[^"]*"|'[^']*'|[^\s,;&|"'<>()\[\]{}=]*)""")
+# The same goes for a quoted value behind a quoted key, as in JSON.
+KEY_VALUE = re.compile(
+    r"""((?<![\w.-])[A-Za-z_][\w.-]*=|"[^"]*"\s*:\s*(?=")|'[^']*'\s*:\s*(?='))("[^"]*"|'[^']*'|[^\s,;&|"'<>()\[\]{}=]*)"""
+)
 # Not in ASCII mode: what `str.split` takes for white space must not stay inside a token.
 _TOKEN = re.compile(r"\.{2,}|[^\s()\[\]{}<>,;:=\"'|!?.]+(?:\.[^\s()\[\]{}<>,;:=\"'|!?.]+)*\.?|[()\[\]{}<>,;:=\"'|!?.]")
 _VARIABLE = re.compile(f"[0{_M[1:-1]}]")
@@ -205,14 +216,16 @@ def mask(shape: str) -> str:
     for rule in MASKS:
         if rule.guard in shape:
             shape = rule.pattern.sub(rule.mark, shape)
-    if "=" in shape:
-        shape = KEY_VALUE.sub(lambda m: f"{m[1]}={mark_value(m[2])}", shape)
+    if "=" in shape or ":" in shape:
+        shape = KEY_VALUE.sub(lambda m: m[1] + mark_value(m[2]), shape)
     return shape
 
 
 def mark_value(value: str) -> str:
     """Return the mark of the value of a key=value: the one it has already, else the general one."""
-    return value if value in _TYPE_BY_MARK else _MARK["value"]
+    if value in _TYPE_BY_MARK:
+        return value
+    return _MARK["num" if _NUMBER.fullmatch(value) else "value"]
 
 
 def split(masked: str) -> list[Piece]:
@@ -234,7 +247,7 @@ def _kind(token: str) -> str:
     """Return the mask type of a token, "" for a constant: any token with a digit or a mark is a wildcard."""
     if token in _LITERALS:
         return "value"
-    if not _VARIABLE.search(token):
+    if not _VARIABLE.search(token) and not (_LETTER.search(token) and _LETTER.search(_WORD.sub("", token))):
         return ""
     known = _TYPE_BY_MARK.get(token.strip("-+#/@."))
     if known:
@@ -242,7 +255,8 @@ def _kind(token: str) -> str:
     return "num" if _NUMBER.fullmatch(token) else "id"
 
 
-_JOINERS = frozenset(",:;/|-+#@.&")
+_MAX_PERIOD = 8
+_NO_JOINERS = frozenset("()[]{}<>=\"'?!")
 _OPEN = {")": "(", "]": "[", ">": "<", "}": "{", '"': '"', "'": "'"}
 
 
@@ -251,16 +265,43 @@ def _collapse(out: list[Piece]) -> None:
     last = out[-1]
     if last.token == WILDCARD:
         if len(out) > 1 and out[-2].token == WILDCARD:
-            out[-2:] = [_join(out[-2], last)]
-        elif len(out) > 2 and out[-2].token in _JOINERS and out[-3].token == WILDCARD:
-            out[-3:] = [_join(out[-3], last)]
-    elif (
-        len(out) > 3
-        and out[-2].token == WILDCARD
-        and out[-3].token == _OPEN.get(last.token)
-        and out[-4].token == WILDCARD
-    ):
-        out[-4:] = [_join(out[-4], last)]
+            _replace_tail(out, 2)
+        elif len(out) > 2 and out[-3].token == WILDCARD and _is_joiner(out[-2].token):
+            _replace_tail(out, 3)
+    elif last.token in _OPEN:
+        for length in (3, 4):  # empty brackets, or a wildcard in them
+            if (
+                len(out) >= length
+                and out[-length].token == WILDCARD
+                and out[1 - length].token == _OPEN[last.token]
+                and (length == 3 or out[-2].token == WILDCARD)
+            ):
+                _replace_tail(out, length)
+                return
+    _collapse_repetition(out)
+
+
+def _collapse_repetition(out: list[Piece]) -> None:
+    """Collapse a group that stands twice in a row and holds a wildcard: a list of records is one record."""
+    last = out[-1].token
+    for period in range(2, min(_MAX_PERIOD, len(out) // 2) + 1):
+        if out[-1 - period].token != last:
+            continue
+        tokens = [p.token for p in out[-2 * period :]]
+        if tokens[:period] == tokens[period:] and WILDCARD in tokens and any(map(is_word, tokens)):
+            end = out[-1].end
+            del out[-period:]
+            out[-1] = out[-1]._replace(end=end)
+            return
+
+
+def _is_joiner(token: str) -> bool:
+    """Whether a token between two wildcards only joins them: punctuation, or a filler such as "****"."""
+    return token not in _NO_JOINERS and not any(map(str.isalnum, token))
+
+
+def _replace_tail(out: list[Piece], length: int) -> None:
+    out[-length:] = [_join(out[-length], out[-1])]
 
 
 def _join(first: Piece, last: Piece) -> Piece:

@@ -22,7 +22,7 @@ class MiningParams:
     in the slot too.
     """
 
-    similarity: float = 0.95
+    similarity: float = 0.98
     depth: int = 5
     max_children: int = 100
     merge_words: int = 6

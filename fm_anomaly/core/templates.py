@@ -301,11 +301,14 @@ class TemplateStore:
         """Return each body's shape, and the code of its normalised form or -1 where that is not known."""
         shapes = fold_digits(bodies)
         codes = np.fromiter(map(self._shapes.get, shapes, repeat(-1)), np.int64, len(shapes))
-        rows = np.flatnonzero(codes < 0).tolist()
-        if rows:
+        unknown = np.flatnonzero(codes < 0)
+        if len(unknown):
             # Only here: a shape that holds hex runs is never among the known ones, for those are masked.
+            rows = unknown.tolist()
             masked = mask_hex(pl.Series([shapes[i] for i in rows], dtype=pl.String)).to_list()
-            codes[rows] = np.fromiter(map(self._shapes.get, masked, repeat(-1)), np.int64, len(rows))
+            codes[unknown] = np.fromiter(map(self._shapes.get, masked, repeat(-1)), np.int64, len(rows))
+            if len(rows) == len(shapes):
+                return masked, codes
             for row, shape in zip(rows, masked, strict=True):
                 shapes[row] = shape
         return shapes, codes
