@@ -19,8 +19,16 @@ from numpy.typing import NDArray
 
 from fm_anomaly.core.identifiers import IP_PATTERN, Pseudonyms, redact_ips
 from fm_anomaly.core.key_blocks import open_block, redact_inside
-from fm_anomaly.core.secret_tokens import CARD_PATTERN, TOKENS, redact_cards, redact_emails, redact_tokens, redact_urls
-from fm_anomaly.core.secret_values import redact_credentials, redact_values
+from fm_anomaly.core.secret_tokens import (
+    CARD_PATTERN,
+    TOKEN_PATTERN,
+    literals_in,
+    redact_cards,
+    redact_emails,
+    redact_tokens,
+    redact_urls,
+)
+from fm_anomaly.core.secret_values import STEM_PATTERN, redact_values, stems_in
 from fm_anomaly.errors import ConfigError
 
 
@@ -77,10 +85,16 @@ class Redactor:
     def _rewrite(self, lines: pl.Series, rows: NDArray[np.int64], flags: NDArray[np.uint8]) -> dict[int, str]:
         changed: dict[int, str] = {}
         upto = self._finish_block(lines, 0, flags, changed)
-        for row, text in zip(rows.tolist(), lines.gather(rows).to_list(), strict=True):
+        hits = lines.gather(rows)
+        bits = flags[rows]
+        stems = _matches(hits, STEM_PATTERN, bits & _WORDS != 0)
+        literals = _matches(hits, TOKEN_PATTERN, bits & _TOKENS != 0)
+        for row, text, bit, words, forms in zip(
+            rows.tolist(), hits.to_list(), bits.tolist(), stems, literals, strict=True
+        ):
             if row < upto:
                 continue
-            new = self._line(text, int(flags[row]))
+            new = self._line(text, bit, words, forms)
             if new != text:
                 changed[row] = new
             if self._block_lines_left:
@@ -95,34 +109,35 @@ class Redactor:
             new, goes_on = redact_inside(text, self.counts)
             if not goes_on:
                 self._block_lines_left = 0
-            left = self._block_lines_left
-            new = self._line(new, int(flags[row])) if flags[row] else new
-            self._block_lines_left = max(left, self._block_lines_left)
+            if flags[row]:
+                new = self._line(new, int(flags[row]), stems_in(new), literals_in(new))
             if new != text:
                 changed[row] = new
             row += 1
         return row
 
-    def _line(self, text: str, flags: int) -> str:
-        if flags & _TOKENS and _HIDDEN.search(text):
+    def _line(self, text: str, flags: int, stems: list[str], literals: list[str]) -> str:
+        if flags & _TOKENS and _HIDES.search(text):
             shown = _HIDDEN.sub(_unhide, text)
-            new = self._plain(shown, _ALL)
+            new = self._plain(shown, _ALL, stems_in(shown), literals_in(shown))
             return text if new == shown else new
-        return self._plain(text, flags)
+        return self._plain(text, flags, stems, literals)
 
-    def _plain(self, text: str, flags: int) -> str:
+    def _plain(self, text: str, flags: int, stems: list[str], literals: list[str]) -> str:
+        """Apply the rules of `flags`: values first, for they take a whole secret where forms take a part."""
         counts = self.counts
+        first = text
         if flags & _NAMES and self._pseudonyms is not None:
             text = self._pseudonyms.redact(text, counts)
-        if flags & _TOKENS:
-            if "-----BEGIN" in text:
-                text, is_open = open_block(text, counts)
-                self._block_lines_left = self._params.max_block_lines if is_open else 0
-            text = redact_tokens(text, counts)
+        if flags & _TOKENS and "-----BEGIN" in text:
+            text, is_open = open_block(text, counts)
+            self._block_lines_left = self._params.max_block_lines if is_open else self._block_lines_left
+        if flags & _WORDS:
+            text = redact_values(text, counts, stems if text is first else stems_in(text))
         if flags & _AT:
             text = redact_urls(text, counts)
-        if flags & _WORDS:
-            text = redact_credentials(redact_values(text, counts), counts)
+        if flags & _TOKENS:
+            text = redact_tokens(text, counts, literals)
         if flags & (_AT | _TOKENS):
             text = redact_emails(text, counts)
         if flags & _CARDS:
@@ -157,6 +172,7 @@ def _pseudonyms(params: RedactionParams) -> Pseudonyms | None:
 
 
 # JSON may write any character as \u00xx, and so hide a word or an @ from every rule.
+_HIDES = re.compile(r"\\u00(?:2[1a-fA-F3-9]|[346][0-9a-fA-F]|5[0-9abdefABDEF]|7[0-9a-eA-E])")
 _HIDDEN = re.compile(r"\\{1,8}u00(2[1a-fA-F3-9]|[346][0-9a-fA-F]|5[0-9abdefABDEF]|7[0-9a-eA-E])")
 
 
@@ -169,22 +185,20 @@ def _unhide(match: re.Match[str]) -> str:
 _WORDS, _TOKENS, _AT, _CARDS, _NAMES, _IPS = (1 << i for i in range(6))
 _ALL = 63
 
-# Words without their first letter, so that "password", "Password" and "clientPassword" need one form; each form
-# stays one of at most 64 plain literals, which the regular-expression engine finds with vector instructions.
-_WORD_STEMS = ("assw", "assphr", "ecret", "oken", "pi_key", "pi-key", "pi key", "pikey", "ccess_key", "ccess-key")
-_MORE_STEMS = ("ccesskey", "rivate", "ccount_key", "hared_key", "ption_key", "igning_key", "ssion_key", "aster_key")
-_LAST_STEMS = ("redential", "uthoriz", "ookie", "earer ", "asic ")
-_MIXED = ("pwd", "Pwd", "PWD", "piKey", "ccessKey", "ptionKey", "igningKey", "ssionKey", "asterKey", "pi Key")
+_GUARDED_FORMS = TOKEN_PATTERN + r"|-----BEGIN|\\u00|%40"
 
 
-def _word_pattern() -> str:
-    stems = (*_WORD_STEMS, *_MORE_STEMS, *_LAST_STEMS)
-    return _any_of([*stems, *(stem.upper() for stem in stems), *_MIXED])
-
-
-def _token_pattern() -> str:
-    literals = [form.literal for form in TOKENS if form.literal != "SK"]
-    return _any_of([*literals, "-----BEGIN", "\\u00", "%40"])
+def _matches(hits: pl.Series, pattern: str, wanted: NDArray[np.bool_]) -> list[list[str]]:
+    """Return what `pattern` matches in each wanted line, in order."""
+    if not wanted.any():
+        return [[]] * len(hits)
+    if wanted.all():
+        return list(hits.str.extract_all(pattern).to_list())
+    some = np.flatnonzero(wanted)
+    out: list[list[str]] = [[]] * len(hits)
+    for i, found in zip(some.tolist(), hits.gather(some).str.extract_all(pattern).to_list(), strict=True):
+        out[i] = found
+    return out
 
 
 def _any_of(literals: list[str]) -> str:
@@ -195,7 +209,7 @@ class _Guard:
     """Says which rules a line may need; it may say too many, never too few."""
 
     def __init__(self, params: RedactionParams) -> None:
-        self._patterns = [(_WORDS, _word_pattern()), (_TOKENS, _token_pattern()), (_TOKENS, "SK[0-9a-f]{32}")]
+        self._patterns = [(_WORDS, STEM_PATTERN), (_TOKENS, _GUARDED_FORMS), (_TOKENS, "SK[0-9a-f]{32}")]
         if params.pseudonymise:
             self._patterns.append((_NAMES, _any_of(list(params.pseudonymise))))
         if params.redact_ips:
@@ -216,7 +230,7 @@ def _card_rows(lines: pl.Series, joined: bytes | None) -> NDArray[np.int64]:
     ends = np.cumsum(lines.str.len_bytes().to_numpy().astype(np.int64) + 1)
     if joined is None or len(ends) == 0 or not 0 <= int(ends[-1]) - len(joined) <= 1:
         joined = b"\n".join(lines.cast(pl.Binary).to_list())
-    places = _digit_runs(np.frombuffer(joined, dtype=np.uint8))
+    places = _card_places(np.frombuffer(joined, dtype=np.uint8))
     rows: NDArray[np.int64] = np.unique(np.searchsorted(ends, places, side="right")).astype(np.int64)
     rows = rows[rows < len(lines)]
     return rows[lines.gather(rows).str.contains(CARD_PATTERN).to_numpy()] if len(rows) else rows
@@ -238,13 +252,33 @@ def _run_table() -> NDArray[np.bool_]:
 _RUNS = _run_table()
 
 
-def _digit_runs(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return positions inside every run of 15 or more digits, and of grouped digits, in `data`.
+def _card_places(data: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return positions inside the digits that are as many, or grouped, as a card number's.
 
-    A run of 15 bytes holds one whole aligned group of 8, so one bit pattern a group is enough to look at.
+    A run of 15 bytes holds one whole aligned group of 8, so one bit pattern a group is enough to look at; what
+    it finds is then looked at with its neighbourhood.
     """
     found = []
     for start in range(0, len(data), _BLOCK_BYTES):
         groups = np.packbits((data[start : start + _BLOCK_BYTES] - np.uint8(48)) < np.uint8(10))
         found.append(np.flatnonzero(_RUNS[groups]) * 8 + start)
-    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+    places = np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+    return places[_is_card_shaped(data, places)] if len(places) else places
+
+
+def _is_card_shaped(data: NDArray[np.uint8], places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the digits around each place end after 15 or 16, or go on in groups for 17 bytes at least."""
+    at = places[:, None] + np.arange(-12, 20)
+    window = data[np.clip(at, 0, len(data) - 1)]
+    digits = ((window - np.uint8(48)) < np.uint8(10)) & (at >= 0) & (at < len(data))
+    grouped = digits | (window == 32) | (window == 45)
+    n_digits, n_grouped = _extent(digits), _extent(grouped)
+    is_shaped: NDArray[np.bool_] = (n_digits == 15) | (n_digits == 16) | ((n_digits == 0) & (n_grouped >= 17))
+    return is_shaped
+
+
+def _extent(member: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return how many members stand around columns 12 to 19 without a gap; 0 where there is one among these."""
+    left = np.argmin(np.c_[member[:, 11::-1], np.zeros(len(member), dtype=np.bool_)], axis=1)
+    right = np.argmin(np.c_[member[:, 20:], np.zeros(len(member), dtype=np.bool_)], axis=1)
+    return np.where(member[:, 12:20].all(axis=1), left + 8 + right, 0)

@@ -9,8 +9,10 @@ key names (see `secret_values`), columns or state.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 Counts = dict[str, int]
 
@@ -78,12 +80,24 @@ def at_boundary(text: str, at: int) -> bool:
     return _ESCAPE_END.search(text[max(0, at - 14) : at]) is not None
 
 
-def redact_tokens(text: str, counts: Counts) -> str:
-    """Redact what `TOKENS` lists."""
-    for form in TOKENS:
-        if form.literal in text:
-            text = each(text, form.literal, _token_at(form, counts))
-    return text
+TOKEN_PATTERN = "|".join(re.escape(form.literal).replace("\\-", "-") for form in TOKENS if len(form.literal) > 2)
+"""Finds the literals of `TOKENS`, the short one apart; plain literals only, at most 64, see `secret_values`."""
+_LITERAL = re.compile(TOKEN_PATTERN)
+
+
+def literals_in(text: str) -> list[str]:
+    """Return the literals of `TOKENS` in `text`; the same as matching `TOKEN_PATTERN` over a column."""
+    return _LITERAL.findall(text)
+
+
+def redact_tokens(text: str, counts: Counts, literals: list[str]) -> str:
+    """Redact what `TOKENS` lists; `literals` are those in `text` (see `literals_in`)."""
+    for literal in dict.fromkeys(literals):
+        text = each(text, literal, _REPLACE[literal](counts))
+    return each(text, "SK", _REPLACE["SK"](counts)) if _TWILIO.search(text) else text
+
+
+_TWILIO = re.compile(r"SK[0-9a-f]{32}")
 
 
 Replace = Callable[[str, int], tuple[int, int, str] | None]
@@ -125,6 +139,8 @@ def _token_at(form: TokenForm, counts: Counts) -> Replace:
     return replace
 
 
+_REPLACE = {form.literal: partial(_token_at, form) for form in TOKENS}
+
 # Passwords in URLs and DSNs ---------------------------------------------------------------------------------
 
 _USER = r":(?:\\?/){2}[^\s:/?#@\"'<>\\]{0,64}:"
@@ -139,26 +155,29 @@ _DSN_BEFORE = re.compile(r"[\w.-]{1,64}:([^\s\"'<>:/]{1,128})\Z")
 def redact_urls(text: str, counts: Counts) -> str:
     """Redact the password of `scheme://user:password@host` and of `user:password@tcp(host)`."""
 
-    def url(text: str, at: int) -> tuple[int, int, str] | None:
-        for form in _URL_FORMS:
-            match = form.match(text, at)
-            if match is not None:
-                return match.start(1), match.end(1), mark("password", counts)
+    def replace(text: str, at: int) -> tuple[int, int, str] | None:
+        span = _dsn_span(text, at) if text.startswith(("tcp(", "unix("), at + 1) else _url_span(text, at)
+        return (*span, mark("password", counts)) if span is not None else None
+
+    return each(text, "@", replace)
+
+
+def _url_span(text: str, at: int) -> tuple[int, int] | None:
+    first = max(0, at - 330)
+    start = max(text.rfind("://", first, at), text.rfind(":\\/\\/", first, at))
+    if start < 0:
         return None
+    for form in _URL_FORMS:
+        match = form.match(text, start)
+        if match is not None:
+            return match.span(1)
+    return None
 
-    def dsn(text: str, at: int) -> tuple[int, int, str] | None:
-        start = max(0, at - 194)
-        match = _DSN_BEFORE.search(text[start:at])
-        return (start + match.start(1), at, mark("password", counts)) if match is not None else None
 
-    if "://" in text:
-        text = each(text, "://", url)
-    if ":\\/\\/" in text:
-        text = each(text, ":\\/\\/", url)
-    for literal in ("@tcp(", "@unix("):
-        if literal in text:
-            text = each(text, literal, dsn)
-    return text
+def _dsn_span(text: str, at: int) -> tuple[int, int] | None:
+    start = max(0, at - 194)
+    match = _DSN_BEFORE.search(text[start:at])
+    return (start + match.start(1), at) if match is not None else None
 
 
 # E-mail addresses -------------------------------------------------------------------------------------------
@@ -177,10 +196,8 @@ _NO_MAILBOX = frozenset(["git"])
 
 def redact_emails(text: str, counts: Counts) -> str:
     """Redact e-mail addresses, `%40` for @ included."""
-    for at_sign in ("@", "%40"):
-        if at_sign in text:
-            text = each(text, at_sign, _email_at(at_sign, counts))
-    return text
+    text = each(text, "@", _email_at("@", counts))
+    return each(text, "%40", _email_at("%40", counts)) if "%40" in text else text
 
 
 def _email_at(at_sign: str, counts: Counts) -> Replace:
@@ -196,14 +213,15 @@ def _email_at(at_sign: str, counts: Counts) -> Replace:
     return replace
 
 
+_MAILBOX_CHARS = string.ascii_letters + string.digits + "._%+-"
 _ESCAPE = re.compile(r"u[0-9A-Fa-f]{4}|[nrtbf]")
 
 
 def _mailbox_start(text: str, at: int) -> int:
-    start = at
     first = max(0, at - 64)
-    while start > first and (text[start - 1].isalnum() or text[start - 1] in "._%+-"):
-        start -= 1
+    start = first + len(text[first:at].rstrip(_MAILBOX_CHARS))
+    while start > first and text[start - 1].isalnum():  # letters beyond ASCII
+        start = first + len(text[first : start - 1].rstrip(_MAILBOX_CHARS))
     if start > 0 and text[start - 1] == "\\":
         escape = _ESCAPE.match(text, start, at)
         start = escape.end() if escape is not None else start
@@ -220,8 +238,12 @@ CARD_PATTERN = (
     r"|3[47][0-9]{2}(?:[0-9]{11}|-[0-9]{6}-[0-9]{5}| [0-9]{6} [0-9]{5})"
 )
 """Issuer prefix and length (ISO/IEC 7812): Visa, Mastercard, Discover, UnionPay, JCB; then American Express."""
-_CARD = re.compile(rf"(?<![0-9A-Za-z_./#+-])(?:{CARD_PATTERN})(?![0-9A-Za-z_-]|\.[0-9])")
-_ESCAPED_CARD = re.compile(rf"(?<=\\[nrt])(?:{CARD_PATTERN})(?![0-9A-Za-z_-]|\.[0-9])")
+_CARD = re.compile(rf"(?:{CARD_PATTERN})\Z")
+# The same without the issuers: it begins with one class, which Python's engine looks for quickly.
+_CARD_SHAPE = re.compile(
+    r"[2-6][0-9]{3}(?:[0-9]{11,12}|(?:-[0-9]{4}){3}|(?: [0-9]{4}){3}|-[0-9]{6}-[0-9]{5}| [0-9]{6} [0-9]{5})"
+    r"(?![0-9A-Za-z_-]|\.[0-9])"
+)
 # Keys whose numbers are ids, times or sizes, however they look.
 _NO_CARD_KEY = re.compile(
     r"(?:ids?|ts|time|timestamp|epoch|nanos|seq|sequence|offset|block|version|count|total|size|bytes)"
@@ -235,16 +257,19 @@ def redact_cards(text: str, counts: Counts) -> str:
 
     def replace(match: re.Match[str]) -> str:
         start, end = match.span()
-        if not _luhn(match[0]) or _NO_CARD_KEY.search(text[max(0, start - 40) : start]):
-            return match[0]
+        number = match[0]
+        before = text[max(0, start - 40) : start]
+        if before[-1:] in _NO_CARD_BEFORE or not at_boundary(text, start) or not _CARD.match(number):
+            return number
+        if not _luhn(number) or _NO_CARD_KEY.search(before):
+            return number
         quote = _quote_for_number(text, start, end)
         return quote + mark("card", counts) + quote
 
-    done = _CARD.sub(replace, text)
-    if "\\" not in done:
-        return done
-    text = done
-    return _ESCAPED_CARD.sub(replace, text)
+    return _CARD_SHAPE.sub(replace, text)
+
+
+_NO_CARD_BEFORE = frozenset("./#+-")
 
 
 def _luhn(number: str) -> bool:
