@@ -95,8 +95,10 @@ def _sqlite_url(path_or_url: Path | str) -> URL:
         path = Path(path_or_url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # alerts hold lines of logs: a new file is its owner's alone, and SQLite's -wal and -shm take after it
+        path.touch(mode=0o600, exist_ok=True)
     except OSError as exc:
-        raise StoreError(f"folder {path.parent} of the store cannot be made: {exc.strerror}") from exc
+        raise StoreError(f"store {path} cannot be made or written: {exc.strerror}; give another path") from exc
     return URL.create("sqlite", database=str(path))
 
 

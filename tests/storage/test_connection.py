@@ -56,6 +56,24 @@ def test_a_name_with_url_characters_is_a_file_name(tmp_path: Path) -> None:
         assert path.is_file()
 
 
+def test_a_new_store_is_its_owners_alone(tmp_path: Path) -> None:
+    """Nobody else can read the file nor what SQLite puts beside it, whatever the umask."""
+    with open_store(default_path(tmp_path / "d")) as store:
+        save_scan(store, "t", make_scan())
+        modes = {each.name: each.stat().st_mode & 0o777 for each in (tmp_path / "d").iterdir()}
+    assert modes
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_path_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
+    """A folder in the file's place, or a file in the folder's, is a StoreError."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="give another path"):
+        open_store(tmp_path / "file" / "s.db")
+    with pytest.raises(StoreError):
+        open_store(tmp_path)
+
+
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     """When the body of a write raises, none of its rows stay."""
     with open_store(tmp_path / "s.db") as store:
