@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml requirements-dev.lock
 demo: $(STAMP) ## the whole thread: a log, its incidents, the store, the API, the categories
 	rm -rf $(DEMO)
 	$(BIN)/fm-anomaly demo --store $(DEMO)
-	$(BIN)/fm-anomaly categorize data/samples/faultmaven --models $(DEMO)/models
+	$(BIN)/fm-anomaly categorize data/samples/faultmaven/*.log.gz --models $(DEMO)/models
 	$(BIN)/python scripts/show_alerts.py $(DEMO)
 
 test: $(STAMP) ## tests, without those that take minutes
@@ -57,7 +57,7 @@ samples: $(STAMP) ## write data/samples anew; the bytes must not change
 	$(BIN)/python -m fm_anomaly.evaluation.bundled
 
 models: $(STAMP) ## fit the categories of the bundled sample's errors into models/
-	$(BIN)/fm-anomaly categorize data/samples --models models
+	$(BIN)/fm-anomaly categorize data/samples/faultmaven/*.log.gz --models models
 
 notices: $(STAMP) ## write THIRD_PARTY_NOTICES.md from what is installed
 	$(BIN)/python scripts/notices.py
