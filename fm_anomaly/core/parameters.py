@@ -12,8 +12,10 @@ from functools import lru_cache
 
 import polars as pl
 
-from fm_anomaly.core.normalizing import HEX_MASKS, KEY_VALUE, MASKS, fold_digits, mark_value, split
+from fm_anomaly.core.masks import HEX_MASKS, KEY_VALUE, MASKS, mark_value
+from fm_anomaly.core.normalizing import fold_digits
 from fm_anomaly.core.templates import Template
+from fm_anomaly.core.tokens import split
 
 Parameters = list[tuple[str, str]]
 """(mask type, raw value) of each wildcard, from left to right; `("num", "512"), ("ip", "10.0.0.1")`."""
@@ -55,7 +57,9 @@ def spans(shape: str) -> tuple[_Span, ...]:
             )
     values = [(m.span(2), mark_value(m[2])) for m in KEY_VALUE.finditer(text)]
     text, starts, ends = _replace(text, starts, ends, values)
-    return tuple((p.kind, starts[p.start], ends[p.end - 1]) for p in split(text))
+    pieces = split(text)
+    covers = zip(pieces.kinds, pieces.starts, pieces.ends, strict=True)
+    return tuple((kind, starts[start], ends[end - 1]) for kind, start, end in covers)
 
 
 def _replace(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from fm_anomaly.core.normalizing import WILDCARD, is_word
+from fm_anomaly.core.tokens import WILDCARD, is_word
 
 Tokens = tuple[str, ...]
 
