@@ -19,8 +19,9 @@ from pathlib import Path
 from random import Random
 
 from fm_anomaly.evaluation import noise
+from fm_anomaly.evaluation.authors import Author, draw_strike
 from fm_anomaly.evaluation.faults import MINUTE_US, Fault, draw_faults
-from fm_anomaly.evaluation.flows import Author, draw_strike, write_flow
+from fm_anomaly.evaluation.flows import write_flow
 from fm_anomaly.evaluation.rendering import STRUCTURED, Format, renderer
 from fm_anomaly.evaluation.system import DAY_US, Service, System, draw_system
 from fm_anomaly.evaluation.truth import FaultKind, KnownError, PlantedIncident, SampleFile, Truth, iso_from_us

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterator
 from random import Random
 
+from fm_anomaly.evaluation.authors import Author, draw_strike
 from fm_anomaly.evaluation.failures import plural
-from fm_anomaly.evaluation.flows import Author, draw_strike
 from fm_anomaly.evaluation.phrases import Phrase, address, email, hex_digits, token, uuid4
 from fm_anomaly.evaluation.rendering import ERROR, INFO, WARN, Format
 from fm_anomaly.evaluation.system import DAY_US, Service
