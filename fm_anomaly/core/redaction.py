@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,7 @@ from fm_anomaly.core.key_blocks import open_block, redact_inside
 from fm_anomaly.core.secret_tokens import (
     CARD_PATTERN,
     TOKEN_PATTERN,
+    cards_in,
     literals_in,
     redact_cards,
     redact_emails,
@@ -85,17 +86,12 @@ class Redactor:
     def _rewrite(self, lines: pl.Series, rows: NDArray[np.int64], flags: NDArray[np.uint8]) -> dict[int, str]:
         changed: dict[int, str] = {}
         upto = self._finish_block(lines, 0, flags, changed)
-        hits = lines.gather(rows)
-        bits = flags[rows]
-        stems = _matches(hits, STEM_PATTERN, bits & _WORDS != 0)
-        literals = _matches(hits, TOKEN_PATTERN, bits & _TOKENS != 0)
-        for row, text, bit, words, forms in zip(
-            rows.tolist(), hits.to_list(), bits.tolist(), stems, literals, strict=True
-        ):
+        hits = self._guard.hits(lines.gather(rows), flags[rows])
+        for row, hit in zip(rows.tolist(), hits, strict=True):
             if row < upto:
                 continue
-            new = self._line(text, bit, words, forms)
-            if new != text:
+            new = self._apply(hit)
+            if new != hit.shown:
                 changed[row] = new
             if self._block_lines_left:
                 upto = self._finish_block(lines, row + 1, flags, changed)
@@ -110,38 +106,33 @@ class Redactor:
             if not goes_on:
                 self._block_lines_left = 0
             if flags[row]:
-                new = self._line(new, int(flags[row]), stems_in(new), literals_in(new))
+                shown = _show_hidden(new)
+                redacted = self._apply(Hit(shown, _ALL, stems_in(shown), literals_in(shown), cards_in(shown)))
+                new = redacted if redacted != shown else new
             if new != text:
                 changed[row] = new
             row += 1
         return row
 
-    def _line(self, text: str, flags: int, stems: list[str], literals: list[str]) -> str:
-        if flags & _TOKENS and _HIDES.search(text):
-            shown = _HIDDEN.sub(_unhide, text)
-            new = self._plain(shown, _ALL, stems_in(shown), literals_in(shown))
-            return text if new == shown else new
-        return self._plain(text, flags, stems, literals)
-
-    def _plain(self, text: str, flags: int, stems: list[str], literals: list[str]) -> str:
-        """Apply the rules of `flags`: values first, for they take a whole secret where forms take a part."""
-        counts = self.counts
-        first = text
+    def _apply(self, hit: Hit) -> str:
+        """Apply the rules that `hit` asks for: values first, for they take a whole secret where forms take a part."""
+        counts, flags = self.counts, hit.flags
+        text = hit.shown
         if flags & _NAMES and self._pseudonyms is not None:
             text = self._pseudonyms.redact(text, counts)
         if flags & _TOKENS and "-----BEGIN" in text:
             text, is_open = open_block(text, counts)
             self._block_lines_left = self._params.max_block_lines if is_open else self._block_lines_left
         if flags & _WORDS:
-            text = redact_values(text, counts, stems if text is first else stems_in(text))
+            text = redact_values(text, counts, hit.stems if text is hit.shown else stems_in(text))
         if flags & _AT:
             text = redact_urls(text, counts)
         if flags & _TOKENS:
-            text = redact_tokens(text, counts, literals)
+            text = redact_tokens(text, counts, hit.literals)
         if flags & (_AT | _TOKENS):
             text = redact_emails(text, counts)
         if flags & _CARDS:
-            text = redact_cards(text, counts)
+            text = redact_cards(text, counts, hit.cards)
         if flags & _IPS and self._params.redact_ips:
             text = redact_ips(text, counts)
         return text
@@ -176,8 +167,8 @@ _HIDES = re.compile(r"\\u00(?:2[1a-fA-F3-9]|[346][0-9a-fA-F]|5[0-9abdefABDEF]|7[
 _HIDDEN = re.compile(r"\\{1,8}u00(2[1a-fA-F3-9]|[346][0-9a-fA-F]|5[0-9abdefABDEF]|7[0-9a-eA-E])")
 
 
-def _unhide(match: re.Match[str]) -> str:
-    return chr(int(match[1], 16))
+def _show_hidden(text: str) -> str:
+    return _HIDDEN.sub(lambda match: chr(int(match[1], 16)), text) if _HIDES.search(text) else text
 
 
 # The guard --------------------------------------------------------------------------------------------------
@@ -186,6 +177,16 @@ _WORDS, _TOKENS, _AT, _CARDS, _NAMES, _IPS = (1 << i for i in range(6))
 _ALL = 63
 
 _GUARDED_FORMS = TOKEN_PATTERN + r"|-----BEGIN|\\u00|%40"
+
+
+class Hit(NamedTuple):
+    """A line that may hold something: its text without hiding escapes, and what the guard saw in it."""
+
+    shown: str
+    flags: int
+    stems: list[str]
+    literals: list[str]
+    cards: list[str]
 
 
 def _matches(hits: pl.Series, pattern: str, wanted: NDArray[np.bool_]) -> list[list[str]]:
@@ -223,6 +224,20 @@ class _Guard:
         flags |= lines.str.contains("@", literal=True).to_numpy().astype(np.uint8) * np.uint8(_AT)
         flags[_card_rows(lines, joined)] |= _CARDS
         return flags
+
+    def hits(self, lines: pl.Series, flags: NDArray[np.uint8]) -> list[Hit]:
+        """Return what the rules need to know of each of these lines, all of which have flags."""
+        texts = lines.to_list()
+        hidden = [i for i in np.flatnonzero(flags & _TOKENS).tolist() if _HIDES.search(texts[i])]
+        if hidden:
+            for i in hidden:
+                texts[i] = _show_hidden(texts[i])
+            lines = pl.Series(texts, dtype=pl.String)
+            flags[hidden] = self.flags(lines.gather(hidden), None) | _TOKENS
+        stems = _matches(lines, STEM_PATTERN, flags & _WORDS != 0)
+        literals = _matches(lines, TOKEN_PATTERN, flags & _TOKENS != 0)
+        cards = _matches(lines, CARD_PATTERN, flags & _CARDS != 0)
+        return list(map(Hit, texts, flags.tolist(), stems, literals, cards))
 
 
 def _card_rows(lines: pl.Series, joined: bytes | None) -> NDArray[np.int64]:

@@ -101,10 +101,10 @@ _SCHEME = re.compile(r"(?:bearer|basic|digest|token|negotiate|apikey|splunk|aws4
 _NUMBER = re.compile(r"-?\d{1,64}(?:\.\d{1,64})?(?:[eE][+-]?\d{1,4})?(?=[\s,}\]]|\Z)")
 # A bare value: up to white space, a quote, an escape such as \n, or a separator that another field follows.
 _BARE = re.compile(
-    r"(?:<redacted:\w{1,24}>|\\\\|\\(?![\\nrtbfu\"'])|[^\s\"'`<>&,;\\)\]}|]"
+    r"(?:[^\s\"'`<>&,;\\)\]}|]++|<redacted:\w{1,24}>|\\\\|\\(?![\\nrtbfu\"'])"
     r"|[,;|](?=[^\s\"'`<>&,;\\)\]}|=:])(?![\w.-]{1,64}[=:])|[)\]}](?=[\w!#$%*+/@^~-]))+"
 )
-_PAIRS = re.compile(r"(?:<redacted:\w{1,24}>|[^\s,\"'\\<>]|(?<=;)[ \t](?=[\w-]))+")
+_PAIRS = re.compile(r"(?:[^\s,\"'\\<>]++|<redacted:\w{1,24}>|(?<=;)[ \t](?=[\w-]))+")
 _ELEMENT = re.compile(r"[^<\"\\]+")
 _WORDLIKE = re.compile(r"[A-Za-z]?[a-z]{0,19}\.?\Z")
 _MORE_WORDS = re.compile(r"[ \t]+[a-z]")
