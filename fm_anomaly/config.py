@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FILE_NAME = "fm_anomaly.toml"
 PREFIX = "FM_ANOMALY_"
 _NOT_SETTINGS = frozenset({"FM_ANOMALY_CONFIG", "FM_ANOMALY_DATA"})
+# bucket width is one setting with two readers
+_LINKED = {"detection.bucket_s": "windows.bucket_s"}
 _WORDS = {"on": True, "yes": True, "off": False, "no": False}
 _SECRET = re.compile(r"(?:^|_)(?:key|secret|token|password)$")
 DEFAULT = "default"
@@ -87,7 +89,7 @@ def load_settings(
 
     environ = os.environ if environ is None else environ
     defaults = PipelineParams()
-    types = dict(_leaves(defaults))
+    types = {key: hint for key, hint in _leaves(defaults) if key not in _LINKED}
     given: dict[str, tuple[Any, str]] = {}
     for key, value, origin in _from_file(_config_path(config, folder or Path(), environ)):
         given[key] = (_checked(key, value, types, origin, is_strict=True), origin)
@@ -96,7 +98,8 @@ def load_settings(
     for key, value in (options or {}).items():
         if value is not None:
             given[key] = (_checked(key, value, types, "option", is_strict=False), "option")
-    params = _filled(defaults, given, "")
+    linked = {key: given[of] for key, of in _LINKED.items() if of in given}
+    params = _filled(defaults, {**given, **linked}, "")
     settings = tuple(Setting(key, _value_at(params, key), given[key][1] if key in given else DEFAULT) for key in types)
     return Settings(params, settings)
 

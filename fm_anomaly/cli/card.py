@@ -215,4 +215,4 @@ def _known(entry: dict[str, Any]) -> str:
 
 def _noted(entry: dict[str, Any]) -> str:
     kind = entry["kind"].replace("_", " ")
-    return for_terminal(f'{entry["service"]} {kind} "{clipped(entry["title"], 72)}"  {entry["reason"]}')
+    return for_terminal(f'{entry["service"]} {kind} "{clipped(entry["title"], 56)}"  {entry["reason"]}')

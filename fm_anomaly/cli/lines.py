@@ -91,8 +91,8 @@ def _nearest(args: argparse.Namespace, readings: list[Reading], params: Pipeline
         n_seen += part.height
         if args.of is not None:
             part = part.filter(pl.col("service") == args.of).with_columns(template=pl.lit(0, dtype=pl.Int64))
-        both = part if kept is None else pl.concat([kept, part], how="vertical_relaxed")
-        kept = both.sort("far", "n").group_by("template", maintain_order=True).head(args.limit)
+        both = part if kept is None else pl.concat([kept, part])
+        kept = both.sort("far", "n").group_by("template", maintain_order=True).head(args.limit).select(both.columns)
     if kept is None:
         return []
     if args.of is None:

@@ -42,7 +42,7 @@ def write_templates(args: argparse.Namespace, path: str, output: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="fm-anomaly-parse-") as folder:
         table = _Table(_spooled(path, folder), args.message_column)
         store = TemplateStore(params.templates)
-        redactor = Redactor(params.parsing.redaction)
+        redactor = Redactor()
         codes = [np.empty(0, dtype=np.int64)]
         for step in _in_steps(table.messages()):
             bodies = redactor.redact(pl.Series([_first_line(message) for message in step], dtype=pl.String))

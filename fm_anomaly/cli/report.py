@@ -84,8 +84,8 @@ def _quiet(scan: Scan) -> str:
     errors = sum(s["errors"] for s in scan["services"])
     return (
         '<div class="card quiet">Rates, error shares, latencies and silences of '
-        f"{plural(len(scan['services']), 'service')} and {plural(len(scan['templates']), 'event type')} stayed within what was expected of them. "
-        f"{plural(errors, 'error record')} seen.</div>"
+        f"{plural(len(scan['services']), 'service')} and {plural(len(scan['templates']), 'event type')} "
+        f"stayed within what was expected of them. {plural(errors, 'error record')} seen.</div>"
     )
 
 

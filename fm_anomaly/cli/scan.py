@@ -76,8 +76,8 @@ def run_scan(args: argparse.Namespace) -> int:
     """Scan, print, write, and say by the exit code whether anything was found."""
     from fm_anomaly.cli.last_scan import remember
 
-    remember(args, args.files)
     result = report_of(args)
+    remember(args, args.files)
     if args.html:
         _write_html(Path(args.html), result)
     if args.store:

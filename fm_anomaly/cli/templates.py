@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
     from fm_anomaly.cli.last_scan import remember
     from fm_anomaly.cli.scan import report_of
 
-    remember(args, args.files)
     report = report_of(args, "templates")
+    remember(args, args.files)
     rows = [t for t in report["templates"] if t["errors"] or not args.errors]
     rows.sort(key=lambda t: t["template_id"])
     rows.sort(key=lambda t: t[args.sort] or "", reverse=True)
