@@ -95,13 +95,13 @@ def diff(
     Parameters
     ----------
     before, after
-        Records in the order of their lines, with columns line, n_lines, severity, service, body, raw, exc_type,
-        exc_message and template (integer code, the same in both for the same template).
+        Record frames in the order of their lines, with a column template: an integer code, the same in both for
+        the same template.
     name
         Id and text of a template code; without it, the code and the first body that has it.
     """
     params = params or DiffParams()
-    texts = physical_lines(after)
+    texts = physical_lines(after, before["template"].unique().sort().cast(pl.Int64).to_numpy())
     numbers = explaining_lines(physical_lines(before), texts, params.lines)
     counts = _with_explaining(_counts(before, after), after, numbers)
     n_before, n_after = counts["n_before"].to_numpy(), counts["n_after"].to_numpy()

@@ -122,11 +122,19 @@ def test_json_records_are_read_by_their_message() -> None:
     calm = records([(1, "order placed", Severity.INFO)]).with_columns(
         pl.lit('{"msg": "order placed", "error": null}').alias("raw")
     )
-    bad = records([(2, "basket lost", Severity.ERROR)]).with_columns(
+    bad = records([(8, "basket lost", Severity.ERROR)]).with_columns(
         pl.lit('{"msg": "basket lost", "level": "error"}').alias("raw")
     )
     assert diff(records(STEADY), calm).lines == ()
     assert diff(records(STEADY), bad).lines == (1,)
+
+
+def test_a_known_template_of_a_record_with_fields_explains_nothing() -> None:
+    """A chronic error of another user is no news in a log with fields; in free text it may be."""
+    before = records([(1, "basket of ann lost", Severity.ERROR)])
+    after = records([(1, "basket of bob lost", Severity.ERROR)])
+    assert diff(before, after.with_columns(pl.lit("json").alias("format"))).lines == ()
+    assert diff(before, after.with_columns(pl.lit("plain").alias("format"))).lines == (1,)
 
 
 def test_names_come_from_the_caller() -> None:

@@ -25,6 +25,7 @@ def lines(text: str, levels: list[int] | None = None) -> Lines:
         np.arange(1, len(rows) + 1),
         pl.Series(rows, dtype=pl.String),
         np.array(levels or [NO_LEVEL] * len(rows), dtype=np.uint8),
+        np.zeros(len(rows), dtype=np.bool_),
     )
 
 
@@ -159,9 +160,9 @@ def test_a_level_from_the_format_counts_where_the_line_has_none() -> None:
 def test_left_out_numbers_are_blank_lines() -> None:
     """Lines that the caller left out count as blank: a stack goes on over one, not over many."""
     rows = pl.Series(["fatal: shop.TaxError", "\tat shop.Tax.rate(Tax.java:31)"])
-    levels = np.zeros(2, dtype=np.uint8)
-    near = Lines(np.array([4, 6]), rows, levels)
-    far = Lines(np.array([4, 600_000_000]), rows, levels)
+    marks = np.zeros(2, dtype=np.uint8), np.zeros(2, dtype=np.bool_)
+    near = Lines(np.array([4, 6]), rows, *marks)
+    far = Lines(np.array([4, 600_000_000]), rows, *marks)
     assert explaining_lines(lines(""), near).tolist() == [4, 5, 6]
     assert explaining_lines(lines(""), far).tolist() == [4, 600_000_000]
 
@@ -170,8 +171,13 @@ def test_left_out_numbers_are_blank_lines() -> None:
 def test_any_text_is_survived(before: list[str], after: list[str]) -> None:
     """Whatever the lines are, numbers come back ascending, unique and within the log; and twice the same."""
     logs = [
-        Lines(np.arange(1, len(x) + 1), pl.Series(x, dtype=pl.String), np.zeros(len(x), dtype=np.uint8))
-        for x in (before, after)
+        Lines(
+            np.arange(1, len(rows) + 1),
+            pl.Series(rows, dtype=pl.String),
+            np.zeros(len(rows), dtype=np.uint8),
+            np.zeros(len(rows), dtype=np.bool_),
+        )
+        for rows in (before, after)
     ]
     found = explaining_lines(*logs).tolist()
     assert found == sorted(set(found))
