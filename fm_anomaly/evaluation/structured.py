@@ -82,7 +82,7 @@ def _boundary(author: Author, us: int, activity: Activity, ctx: Mapping[str, Any
     author.say(us, INFO, activity.logger, f"Service boundary inbound: {activity.name}", fields, ctx)
 
 
-def _operation_fields(kind: str, operation: Operation, layer: str, name: str, us: int) -> dict[str, Any]:
+def _operation_fields(kind: str, layer: str, name: str, us: int, called: tuple[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "event_type": kind,
         "operation_key": f"{layer}.operation.{name}",
@@ -91,12 +91,14 @@ def _operation_fields(kind: str, operation: Operation, layer: str, name: str, us
         "start_time": iso_from_us(us)[:-1] + "+00:00",
     }
     if layer == "infrastructure":
-        fields["client"], fields["service"] = operation.client, operation.target
+        fields["client"], fields["service"] = called
     return fields
 
 
 def _operation_done(author: Author, us: int, operation: Operation, ms: float, ctx: Mapping[str, Any]) -> int:
-    fields = _operation_fields("operation_start", operation, operation.layer, operation.name, us)
+    fields = _operation_fields(
+        "operation_start", operation.layer, operation.name, us, (operation.client, operation.target)
+    )
     author.say(us, INFO, operation.logger, f"Operation started: {operation.name}", fields, ctx)
     end, limit = us + int(ms * 1000), THRESHOLD_S[operation.layer]
     is_slow = ms / 1000 > limit
@@ -117,12 +119,13 @@ def _operation_failed(
 ) -> int:
     rng, failure = author.rng, strike.failure
     message = failure.text.fill(rng)
-    start = _operation_fields("operation_start", operation, operation.layer, failure.operation, us)
+    called = failure.client, failure.target
+    start = _operation_fields("operation_start", operation.layer, failure.operation, us, called)
     author.say(us, INFO, operation.logger, f"Operation started: {failure.operation}", start, ctx)
     at = us + int(rng.lognormvariate(3, 1) * 1000)
     for i, layer in enumerate(strike.layers):
         name = failure.operation if i == 0 else f"{activity.name}" if i == 1 else f"process_{activity.name}"
-        fields = _operation_fields("operation_error", operation, layer, name, us)
+        fields = _operation_fields("operation_error", layer, name, us, called)
         fields |= {
             "error_message": message,
             "error_type": failure.error_type,
