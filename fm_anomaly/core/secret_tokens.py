@@ -241,8 +241,10 @@ CARD_PATTERN = (
 _CARD = re.compile(CARD_PATTERN)
 _CARD_END = re.compile(r"[0-9A-Za-z_-]|\.[0-9]")
 # Keys whose numbers are ids, times or sizes, however they look.
-_NO_CARD_KEYS = ("id", "ids", "ts", "time", "timestamp", "epoch", "nanos", "seq", "sequence", "offset", "block")
-_NO_CARD_KEYS += ("version", "count", "total", "size", "bytes")
+_NO_CARD_KEYS = (
+    *("id", "ids", "ts", "time", "timestamp", "epoch", "nanos", "seq", "sequence", "offset", "block"),
+    *("version", "count", "total", "size", "bytes"),
+)
 
 
 def cards_in(text: str) -> list[str]:
