@@ -17,14 +17,15 @@ from fm_anomaly.core.template_merging import OPEN, Families, Merge, SlotEvidence
 class MiningParams:
     """How strict mining is.
 
-    `similarity`, `depth` and `max_children` are Drain's. `merge_words` distinct words in one slot between
+    `similarity`, `depth` and `max_children` are Drain's; so many children that none is ever shared, for a shared
+    one is searched message by message. `merge_words` distinct words in one slot between
     otherwise equal tokens make it a wildcard; `merge_words_beside_mask` suffice where a masked value was seen
     in the slot too.
     """
 
     similarity: float = 0.98
     depth: int = 5
-    max_children: int = 100
+    max_children: int = 10_000
     merge_words: int = 6
     merge_words_beside_mask: int = 3
 

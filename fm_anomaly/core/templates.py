@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import b32encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import repeat
@@ -46,7 +46,7 @@ class TemplateParams:
     max_templates: int = 20_000
     max_coarse_per_stream: int = 64
     max_shapes: int = 50_000
-    max_pairs: int = 20_000
+    max_pairs: int = 8_000
     max_cached: int = 200_000
 
 
@@ -109,11 +109,17 @@ def template_id(event_key: str, tokens: Iterable[str]) -> str:
 class TemplateStore:
     """Templates of all streams of a pipeline, one miner a (stream, event key).
 
-    `templates` is append-only and dense; an index given out stays valid for ever.
+    `templates` is append-only and dense; an index given out stays valid for ever. `normalizer` must be a pure
+    function of the shape; `restore` takes the standard one.
     """
 
-    def __init__(self, params: TemplateParams = TemplateParams()) -> None:
+    def __init__(
+        self,
+        params: TemplateParams = TemplateParams(),
+        normalizer: Callable[[str], Normalized] = normalize,
+    ) -> None:
         self.params = params
+        self._normalize = normalizer
         self.templates: list[Template] = []
         self._canonical: list[int] = []
         self._followers: dict[int, list[int]] = {}
@@ -121,6 +127,7 @@ class TemplateStore:
         self._n_live = 0
         self._streams: dict[int, _Stream] = {}
         self._event_keys: dict[str, int] = {"": 0}
+        self._event_key_names = [""]
         self._pairs: list[_Pair] = []
         self._pair_codes: dict[int, int] = {}
         # State, not cache: shape → code of its normalised form. First come, first kept, so that what a
@@ -222,7 +229,7 @@ class TemplateStore:
                 [number, s.n_live, s.is_capped, [[*key, index] for key, index in s.coarse.items()]]
                 for number, s in self._streams.items()
             ],
-            "event_keys": list(self._event_keys),
+            "event_keys": list(self._event_key_names),
             "pairs": [[p.stream, p.event_key, p.miner.snapshot()] for p in self._pairs],
             "pair_codes": [[wide, code] for wide, code in self._pair_codes.items()],
             "shapes": [[shape, code] for shape, code in self._shapes.items()],
@@ -250,7 +257,8 @@ class TemplateStore:
         store._n_live = sum(t.merged_into is None and not t.is_coarse for t in store.templates)
         for number, n_live, is_capped, coarse in state["streams"]:
             store._streams[number] = _Stream(n_live, is_capped, {(key, word): i for key, word, i in coarse})
-        store._event_keys = {key: code for code, key in enumerate(state["event_keys"])}
+        store._event_key_names = list(state["event_keys"])
+        store._event_keys = {key: code for code, key in enumerate(store._event_key_names)}
         for stream, event_key, miner in state["pairs"]:
             store._pairs.append(_Pair(stream, event_key, PairMiner.restore(miner, params.mining)))
         store._pair_codes = dict(state["pair_codes"])
@@ -280,9 +288,13 @@ class TemplateStore:
 
     def _event_key_code(self, event_key: str) -> int:
         """Return the code of an event key; beyond the cap all new ones count as ""."""
-        if event_key not in self._event_keys and len(self._event_keys) >= self.params.max_pairs:
-            return 0
-        return self._event_keys.setdefault(event_key, len(self._event_keys))
+        code = self._event_keys.get(event_key)
+        if code is None:
+            if len(self._event_keys) >= self.params.max_pairs:
+                return 0
+            code = self._event_keys[event_key] = len(self._event_key_names)
+            self._event_key_names.append(event_key)
+        return code
 
     def _pair(self, wide: int) -> int:
         code = self._pair_codes.get(wide)
@@ -292,8 +304,7 @@ class TemplateStore:
         if key_code and len(self._pairs) >= self.params.max_pairs:
             return self._pair(stream << _CODE_BITS)
         self._streams.setdefault(stream, _Stream())
-        event_key = next(key for key, c in self._event_keys.items() if c == key_code)
-        self._pairs.append(_Pair(stream, event_key, PairMiner(self.params.mining)))
+        self._pairs.append(_Pair(stream, self._event_key_names[key_code], PairMiner(self.params.mining)))
         self._pair_codes[wide] = len(self._pairs) - 1
         return len(self._pairs) - 1
 
@@ -342,7 +353,7 @@ class TemplateStore:
                 return self._coarse(pair, shape)
             if len(self._shapes) >= self.params.max_shapes:
                 return self._assign_unlisted(pair_code, shape)
-            code = self._shapes[shape] = self._code_of(normalize(shape))
+            code = self._shapes[shape] = self._code_of(self._normalize(shape))
         key = (pair_code << _CODE_BITS) | code
         index = self._known.get(key)
         if index is None:
@@ -356,7 +367,7 @@ class TemplateStore:
         """Assign a message of a shape that came too late to be remembered as state."""
         index = self._recent.get((pair_code, shape))
         if index is None:
-            index = self._settle(self._pairs[pair_code], normalize(shape), shape)
+            index = self._settle(self._pairs[pair_code], self._normalize(shape), shape)
             if len(self._recent) >= self.params.max_cached:
                 self._recent.clear()
             self._recent[pair_code, shape] = index

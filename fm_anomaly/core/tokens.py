@@ -25,9 +25,9 @@ WORDS = [
     "x86", "i386", "ssh2", "ext4", "X509", "x509", "p2p", "Neo4j", "neo4j", "Log4j",
 ]  # fmt: skip
 _DIGIT_LETTERS = "".join(chr(0xE080 + i) for i in range(10))
-_TO_LETTERS = str.maketrans("0123456789", _DIGIT_LETTERS)
+TO_LETTERS = str.maketrans("0123456789", _DIGIT_LETTERS)
 FROM_LETTERS = str.maketrans(_DIGIT_LETTERS, "0123456789")
-PROTECTED = [w.translate(_TO_LETTERS) for w in WORDS]
+PROTECTED = [w.translate(TO_LETTERS) for w in WORDS]
 _WORD = re.compile(
     rf"(?<![A-Za-z0-9{_DIGIT_LETTERS}])(?:{'|'.join(map(re.escape, PROTECTED))})(?![A-Za-z0-9{_DIGIT_LETTERS}])"
 )
