@@ -153,6 +153,7 @@ class _Walk:
         self._closed = closed
         self._params = params
         self._owner = owner
+        self._owned: dict[int, int] = {}  # what goes into `owner` at the end: item by item, numpy is slow
         self._lanes: dict[int, Lane] = {}
 
     def run(self, steps: _Steps, lane: Ints | None) -> None:
@@ -162,11 +163,15 @@ class _Walk:
             state = self._lanes.get(key)
             if state is None:
                 state = self._lanes[key] = Lane()
+            if kind == LineKind.BARE and state.traceback is None and (following == LineKind.BARE or following == HEAD):
+                state.skip(i)  # text that nothing can claim, and that nothing can join: most of a plain file
+                continue
             self._forget(state, i, head)
             if kind == LineKind.BLANK:
                 self._blank(state, i)
             else:
                 self._place(state, i, kind, size, following)
+        self._owner[list(self._owned)] = list(self._owned.values())
 
     def open_from(self) -> int:
         """Return the start of the first record that the walk left open; the number of lines if none."""
@@ -191,7 +196,7 @@ class _Walk:
             lane.traceback = None
 
     def _blank(self, lane: Lane, i: int) -> None:
-        self._owner[i] = -1
+        self._owned[i] = -1
         if lane.current is not None and len(lane.blanks) < self._params.max_blanks:
             lane.blanks.append(i)
         else:
@@ -199,7 +204,8 @@ class _Walk:
             lane.blanks.clear()
 
     def _place(self, lane: Lane, i: int, kind: int, size: int, following: int) -> None:
-        if lane.traceback is not lane.current and self._is_full(lane, lane.traceback, size):
+        open_trace = lane.traceback
+        if open_trace is not None and open_trace is not lane.current and self._is_full(lane, open_trace, size):
             lane.traceback = None
         record = claim(lane, kind, following, self._text)
         if record is not None and self._is_full(lane, record, size):
@@ -211,9 +217,7 @@ class _Walk:
         else:
             self._attach(lane, record, i, size)
 
-    def _is_full(self, lane: Lane, record: Record | None, size: int) -> bool:
-        if record is None:
-            return False
+    def _is_full(self, lane: Lane, record: Record, size: int) -> bool:
         blanks = len(lane.blanks) if record is lane.current else 0
         params = self._params
         return record.n_lines + blanks >= params.max_lines or record.n_bytes + size > params.max_bytes
@@ -221,10 +225,10 @@ class _Walk:
     def _attach(self, lane: Lane, record: Record, i: int, size: int) -> None:
         if record is lane.current:
             for blank in lane.blanks:
-                self._owner[blank] = record.start
+                self._owned[blank] = record.start
             record.n_lines += len(lane.blanks)
         lane.blanks.clear()
-        self._owner[i] = record.start
+        self._owned[i] = record.start
         record.n_lines += 1
         record.n_bytes += size + 1
         record.last = i

@@ -19,6 +19,7 @@ from fm_anomaly.core.traceback_lines import UNKNOWN, LineKind
 TextOf = Callable[[int], str]
 
 _FINAL = re.compile(r"[A-Za-z_][\w.]{0,200}(?:: |:?[ \t]*$)", re.ASCII)
+_DOTTED_FINAL = re.compile(r"(?:[A-Za-z_]\w{0,60}\.){1,12}[A-Z]\w{0,100}(?:: |:?[ \t]*$)", re.ASCII)
 _CARETS = re.compile(r"[ \t]*[~^ \t]+$")
 _NAMES_ERROR = re.compile(r"[Ee]xception|[Ee]rror|Throwable|stack ?trace|panic", re.ASCII)
 
@@ -56,6 +57,12 @@ class Lane:
         self.blanks: list[int] = []
         self.undecided: Record | None = None
         """The record that this lane's last line joins if the next one is a stack frame."""
+
+    def skip(self, i: int) -> None:
+        """Pass line `i`, a record of its own that no line can join."""
+        self.seen = i
+        self.current = self.undecided = None
+        self.blanks.clear()
 
     def open_records(self) -> list[Record]:
         """Return the records that a later line may belong to."""
@@ -107,11 +114,12 @@ def _bare(lane: Lane, following: int, text_of: TextOf) -> Record | None:
     record = lane.near("rust")
     if record is not None and record.phase == "message" and not lane.blanks:
         return record.enter("rust")
-    record = lane.near("py")
+    record = lane.open_in("py")
     if record is None or record.phase not in ("frames", "code", "mark") or record.n_lines < 2:
         return None
-    # A final line such as "MyFault: no route" has no ending that gives it away elsewhere.
-    return record.enter("py", "done") if _FINAL.match(text_of(lane.seen)) else None
+    # "MyFault: no route" has no ending that gives it away: it ends a traceback only where it follows it at once.
+    final = _FINAL if record is lane.current else _DOTTED_FINAL
+    return record.enter("py", "done") if final.match(text_of(lane.seen)) else None
 
 
 def _indent(lane: Lane, following: int, text_of: TextOf) -> Record | None:
