@@ -97,6 +97,7 @@ _PLACEHOLDER = re.compile(
     r"|null|none|nil|true|false|undefined|yes|no|n/a|\[?(?:redacted|filtered|masked|hidden)\]?)\Z",
     re.IGNORECASE,
 )
+_VARIABLE = re.compile(r"\$\{[\w.:-]{1,64}\}(?=[\s,;&\"'\\)\]}]|\Z)")
 _SCHEME = re.compile(r"(?:bearer|basic|digest|token|negotiate|apikey|splunk|aws4-hmac-sha256)[ \t]+", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d{1,64}(?:\.\d{1,64})?(?:[eE][+-]?\d{1,4})?(?=[\s,}\]]|\Z)")
 # A bare value: up to white space, a quote, an escape such as \n, or a separator that another field follows.
@@ -190,6 +191,8 @@ def _value_span(text: str, key: _Key) -> Span | None:
         end = quoted_end(text, at, key.value_quote)
         at += _scheme_length(text, key, end)
         return (at, end, "") if _is_secret(text[at:end]) else None
+    if _VARIABLE.match(text, at):
+        return None
     if text[at : at + 1] in ("{", "["):
         end = bracket_end(text, at)
         empty = text[at + 1 : end - 1].strip() == ""
