@@ -13,7 +13,7 @@ from typing import Any
 from rich.text import Text
 
 from fm_anomaly.cli.wording import Clockface, clipped, parse_time, plural, rate, share, span, sparkline
-from fm_anomaly.core.display import for_terminal
+from fm_anomaly.core.display import terminal
 
 MAX_CARDS = 8
 _MAX_KNOWN = 5
@@ -57,7 +57,7 @@ def head_lines(scan: Scan, verb: str = "scan") -> Iterator[Text]:
     yield _row("format", " · ".join(_format_facts(scan)))
     yield _row("templates", " · ".join(_template_facts(scan)))
     for sentence in intake["health"]:
-        yield Text.assemble(("health     ", _LABEL), (for_terminal(sentence), "yellow"))
+        yield Text.assemble(("health     ", _LABEL), (terminal(sentence), "yellow"))
 
 
 def incident_lines(
@@ -65,14 +65,14 @@ def incident_lines(
 ) -> Iterator[Text]:
     """Yield one incident as a card of about six lines."""
     severity = incident["severity"]
-    services = for_terminal(", ".join(incident["services"][:3]))
+    services = terminal(", ".join(incident["services"][:3]))
     kind = incident["kind"].replace("_", " ").upper()
     title = Text.assemble(
         (f"#{incident['number']} ", "bold"),
         (severity.upper(), _STYLE[severity]),
         (f"  {services}", "bold cyan"),
         (f"  {kind}", "bold"),
-        f"  {for_terminal(clipped(incident['title'], 72))}",
+        f"  {terminal(clipped(incident['title'], 72))}",
     )
     title.append(" " * max(2, _TIME_COLUMN - title.cell_len))
     title.append(face.between(incident["start"], incident["end"]), style=_LABEL)
@@ -111,17 +111,17 @@ def short_ids(ids: Sequence[str], at_least: int = 6) -> dict[str, str]:
 
 
 def _row(label: str, text: str) -> Text:
-    return Text.assemble((f"{label:<11}", _LABEL), for_terminal(text))
+    return Text.assemble((f"{label:<11}", _LABEL), terminal(text))
 
 
 def _labelled(label: str, texts: Sequence[str]) -> Iterator[Text]:
     for i, text in enumerate(texts):
-        yield Text.assemble((f"   {label if i == 0 else '':<6}", _LABEL), for_terminal(text))
+        yield Text.assemble((f"   {label if i == 0 else '':<6}", _LABEL), terminal(text))
 
 
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return for_terminal(", ".join(names[:3])) + more
+    return terminal(", ".join(names[:3])) + more
 
 
 def _format_facts(scan: Scan) -> Iterator[str]:
@@ -179,9 +179,7 @@ def _folded(rest: Sequence[dict[str, Any]]) -> Text:
     severities = Counter(i["severity"] for i in rest)
     named = ", ".join(f"{severities[s]} {s}" for s in _STYLE if severities[s])
     services = Counter(s for i in rest for s in i["services"])
-    most = ", ".join(
-        f"{for_terminal(name)} {n}" for name, n in sorted(services.items(), key=lambda x: (-x[1], x[0]))[:4]
-    )
+    most = ", ".join(f"{terminal(name)} {n}" for name, n in sorted(services.items(), key=lambda x: (-x[1], x[0]))[:4])
     return Text.assemble((f"+ {len(rest):,} MORE", "bold"), f"  {named} · {most}  ", ("(--all shows them)", _LABEL))
 
 
@@ -194,7 +192,7 @@ def _see(incident: dict[str, Any], face: Clockface, short: dict[str, str]) -> st
     if incident["template_ids"]:
         first = incident["template_ids"][0]
         return f"fm-anomaly lines t:{short.get(first, first)} {around}"
-    return for_terminal(f"fm-anomaly lines --of {incident['services'][0]} {around}")
+    return terminal(f"fm-anomaly lines --of {incident['services'][0]} {around}")
 
 
 def _known_lines(scan: Scan) -> Iterator[Text]:
@@ -210,9 +208,9 @@ def _known_lines(scan: Scan) -> Iterator[Text]:
 
 def _known(entry: dict[str, Any]) -> str:
     template = clipped(entry["template"], 72)
-    return for_terminal(f'{entry["service"]} "{template}"  {entry["count"]:,} ×, {entry["reason"]}')
+    return terminal(f'{entry["service"]} "{template}"  {entry["count"]:,} ×, {entry["reason"]}')
 
 
 def _noted(entry: dict[str, Any]) -> str:
     kind = entry["kind"].replace("_", " ")
-    return for_terminal(f'{entry["service"]} {kind} "{clipped(entry["title"], 56)}"  {entry["reason"]}')
+    return terminal(f'{entry["service"]} {kind} "{clipped(entry["title"], 56)}"  {entry["reason"]}')

@@ -64,19 +64,19 @@ def _lines(model: CategoryModel, folder: str) -> Iterator[Text]:
     from rich.text import Text
 
     from fm_anomaly.cli.wording import clipped, plural
-    from fm_anomaly.core.display import for_terminal
+    from fm_anomaly.core.display import terminal
 
     found = plural(len(model.categories), "ERROR CATEGORY", "ERROR CATEGORIES")
     yield Text.assemble((found, "bold"), f"  of {plural(int(model.metrics['n_errors'] or 0), 'error type')}")
     for category in model.categories:
         yield Text.assemble(
             (f"{category.count:>9,} ×  ", "bold"),
-            for_terminal(category.name),
+            terminal(category.name),
             (
-                f"  {plural(category.n_templates, 'event type')} of {for_terminal(', '.join(category.services[:4]))}",
+                f"  {plural(category.n_templates, 'event type')} of {terminal(', '.join(category.services[:4]))}",
                 "dim",
             ),
         )
         for example in category.examples[:2]:
-            yield Text(f"{'':<13}{for_terminal(clipped(example, 140))}", style="dim")
-    yield Text.assemble(("model      ", "dim"), for_terminal(folder))
+            yield Text(f"{'':<13}{terminal(clipped(example, 140))}", style="dim")
+    yield Text.assemble(("model      ", "dim"), terminal(folder))

@@ -156,9 +156,9 @@ def _lines(found: Diff, names: list[str], limit: int) -> Iterator[Text]:
     from rich.text import Text
 
     from fm_anomaly.cli.wording import clipped, plural
-    from fm_anomaly.core.display import for_terminal
+    from fm_anomaly.core.display import terminal
 
-    what = " → ".join(for_terminal(name) for name in names)
+    what = " → ".join(terminal(name) for name in names)
     sizes = f"{found.n_before:,} → {plural(found.n_after, 'record')}"
     yield Text.assemble(("diff ", "dim"), (what, "bold"), f"   {sizes}   exposure × {found.exposure:.3g}")
     yield Text()
@@ -175,7 +175,7 @@ def _lines(found: Diff, names: list[str], limit: int) -> Iterator[Text]:
         yield Text()
         yield Text(plural(len(found.lines), "LINE THAT EXPLAINS IT", "LINES THAT EXPLAIN IT"), style="bold")
     for number, text in list(zip(found.lines, found.line_texts, strict=True))[:limit]:
-        yield Text.assemble((f"{number:>8}  ", "dim"), for_terminal(clipped(text, 200)))
+        yield Text.assemble((f"{number:>8}  ", "dim"), terminal(clipped(text, 200)))
     if len(found.lines) > limit:
         yield Text(f"and {len(found.lines) - limit:,} more (--limit N shows more, --json has all)", style="dim")
 
@@ -184,15 +184,15 @@ def _change(change: TemplateChange) -> Text:
     from rich.text import Text
 
     from fm_anomaly.cli.wording import clipped
-    from fm_anomaly.core.display import for_terminal
+    from fm_anomaly.core.display import terminal
 
     lift = "" if change.kind in ("new", "gone") else f"×{change.lift:.3g}, "
     told = f"{lift}p {change.p_value:.1g}" if change.p_value < 0.05 else f"{lift}p {change.p_value:.2f}: may be chance"
     return Text.assemble(
         (f"{change.kind.upper():<5}", _STYLE[change.kind]),
         f"{change.n_before:>7,} → {change.n_after:<7,}",
-        (f"{for_terminal(change.service)}  " if change.service else "", "cyan"),
-        for_terminal(clipped(change.text, 110)),
+        (f"{terminal(change.service)}  " if change.service else "", "cyan"),
+        terminal(clipped(change.text, 110)),
         (f"  {change.severity.name.lower()}", "red" if change.severity >= 17 else "dim"),
         (f"  line {change.first_line:,}, {told}", "dim"),
     )

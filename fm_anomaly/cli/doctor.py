@@ -74,9 +74,9 @@ def _section(name: str, facts: list[str]) -> Iterator[Text]:
 
 
 def _safe(text: str) -> str:
-    from fm_anomaly.core.display import for_terminal
+    from fm_anomaly.core.display import terminal
 
-    return for_terminal(text)
+    return terminal(text)
 
 
 def _shares(tally: dict[str, int]) -> list[str]:

@@ -140,10 +140,10 @@ def _lines_of(reading: Reading) -> Iterator[bytes]:
 
 
 def _shown(rows: list[_Row], *, many: bool) -> Iterator[str]:
-    from fm_anomaly.core.display import for_terminal
+    from fm_anomaly.core.display import terminal
 
     width = max((len(f"{line}") for _, _, line, _ in rows), default=1)
     for _, source, line, text in rows:
         where = f"{source}:{line}" if many else f"{line:>{width}}"
         for i, part in enumerate(text.split("\n")):
-            yield f"{for_terminal(where) if i == 0 else ' ' * len(where)}  {for_terminal(part)}"
+            yield f"{terminal(where) if i == 0 else ' ' * len(where)}  {terminal(part)}"

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from fm_anomaly.cli.inputs import settings_of
-from fm_anomaly.core.display import for_csv
+from fm_anomaly.core.display import csv_cell
 from fm_anomaly.core.redaction import Redactor
 from fm_anomaly.core.templates import TemplateStore
 from fm_anomaly.errors import SourceError, UsageError
@@ -48,7 +48,7 @@ def write_templates(args: argparse.Namespace, path: str, output: Path) -> int:
             bodies = redactor.redact(pl.Series([_first_line(message) for message in step], dtype=pl.String))
             codes.append(store.assign(np.zeros(len(step), dtype=np.int32), bodies).astype(np.int64))
         standing = store.canonical(np.concatenate(codes)).tolist()
-        names = [(t.template_id, for_csv(t.text)) for t in store.templates]
+        names = [(t.template_id, csv_cell(t.text)) for t in store.templates]
         try:
             _write(output, table, (names[index] for index in standing))
         except OSError as exc:

@@ -16,7 +16,7 @@ import polars as pl
 
 from fm_anomaly.cli.inputs import dated, open_files, settings_of, warn_of
 from fm_anomaly.cli.records import Miner
-from fm_anomaly.core.display import for_csv
+from fm_anomaly.core.display import csv_cell
 from fm_anomaly.core.frames import Severity
 from fm_anomaly.core.parameters import parameters_of
 from fm_anomaly.errors import UsageError
@@ -136,7 +136,7 @@ def _quoted(rows: pl.DataFrame) -> pl.DataFrame:
     risky = pl.col(*_TEXTS).str.contains(r"^[\s]*[=+\-@]|[\x00-\x08\x0b-\x1f\x7f]")
     if not rows.select(pl.any_horizontal(risky.any())).item():
         return rows
-    return rows.with_columns(pl.col(*_TEXTS).map_elements(for_csv, return_dtype=pl.String))
+    return rows.with_columns(pl.col(*_TEXTS).map_elements(csv_cell, return_dtype=pl.String))
 
 
 def _for_json(rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """The object of `scan --json` as one self-contained HTML page: no script, no network, light and dark.
 
-Every text of a log passes `display.for_html`; the policy in the head forbids scripts and anything loaded, should
+Every text of a log passes `display.html`; the policy in the head forbids scripts and anything loaded, should
 one ever slip through. It knows nothing of pipelines or files.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from fm_anomaly.cli.charts import Bars, binned, lane, series_chart, share_bar
 from fm_anomaly.cli.wording import Clockface, parse_time, plural, rate, share, size, span
-from fm_anomaly.core.display import for_html as esc
+from fm_anomaly.core.display import html as esc
 
 MAX_TEMPLATES = 200
 _MAX_ROWS = 50

@@ -63,7 +63,7 @@ def _lines(rows: list[dict[str, Any]], limit: int, face: Any) -> Iterator[Text]:
 
     from fm_anomaly.cli.card import short_ids
     from fm_anomaly.cli.wording import clipped
-    from fm_anomaly.core.display import for_terminal
+    from fm_anomaly.core.display import terminal
 
     short = short_ids([row["template_id"] for row in rows])
     width = max((len(short[row["template_id"]]) for row in rows), default=6) + 2
@@ -81,9 +81,9 @@ def _lines(rows: list[dict[str, Any]], limit: int, face: Any) -> Iterator[Text]:
             f"  {row['count']:>9,}  ",
             (f"{row['errors'] or '':>7,}" if row["errors"] else " " * 7, "red"),
             f"  {face.show(row['first']):<{times}}  {face.show(row['last']):<{times}}  ",
-            (f"{for_terminal(clipped(row['service'], 16)):<{services}}", "cyan"),
-            f"  {for_terminal(clipped(row['template'], 160))}",
-            (f"  ({for_terminal(row['event_key'])})" if row["event_key"] else "", "dim"),
+            (f"{terminal(clipped(row['service'], 16)):<{services}}", "cyan"),
+            f"  {terminal(clipped(row['template'], 160))}",
+            (f"  ({terminal(row['event_key'])})" if row["event_key"] else "", "dim"),
         )
     if len(rows) > limit:
         yield Text(f"and {len(rows) - limit:,} more (--limit N shows more, --json has all)", style="dim")

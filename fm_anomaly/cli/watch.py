@@ -115,13 +115,13 @@ def event_lines(event: AlertEvent, tz: str) -> Iterator[Text]:
     from rich.text import Text
 
     from fm_anomaly.cli.wording import clipped, span, zone_named
-    from fm_anomaly.core.display import for_terminal
+    from fm_anomaly.core.display import terminal
 
     alert = event.alert
     at = datetime.fromtimestamp(event.tick_us / 1e6, zone_named(tz))
-    name = for_terminal(alert.stream.service)
+    name = terminal(alert.stream.service)
     kind = alert.kind.replace("_", " ").upper()
-    title = for_terminal(clipped(alert.title, 90))
+    title = terminal(clipped(alert.title, 90))
     is_over = alert.state == "resolved"
     lasted = span((alert.end_us - alert.start_us) / 1e6)
     word, style = (
@@ -132,10 +132,10 @@ def event_lines(event: AlertEvent, tz: str) -> Iterator[Text]:
     )
     if is_over:
         return
-    yield Text.assemble(("   why   ", "dim"), for_terminal(alert.reason))
+    yield Text.assemble(("   why   ", "dim"), terminal(alert.reason))
     for i, line in enumerate(alert.evidence[:3]):
         label = "line" if i == 0 else ""
-        yield Text.assemble((f"   {label:<6}", "dim"), for_terminal(clipped(line.text, 160)))
+        yield Text.assemble((f"   {label:<6}", "dim"), terminal(clipped(line.text, 160)))
 
 
 def _printer(tz: str) -> Callable[[list[AlertEvent]], None]:
