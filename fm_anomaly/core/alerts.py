@@ -381,7 +381,7 @@ def fingerprint_of(anomaly: Anomaly) -> str:
 
 
 def severity_of(anomaly: Anomaly) -> AlertSeverity:
-    """Return the severity by kind, size and share of the service's traffic; the rules are docs/detectors.md."""
+    """Return the severity by kind, size and share of the service's traffic: the rules are the functions below."""
     return AlertSeverity(_SEVERITY[anomaly.kind](anomaly))
 
 

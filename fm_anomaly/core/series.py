@@ -326,11 +326,14 @@ class StreamSeries:
     def _burst(self, at: int, series: TemplateSeries, seen: TemplateCount, bucket: ClosedBucket) -> list[Finding]:
         if series.burst is None:
             # a template seen in a few buckets only is new or comes in batches: no rate to burst from
-            if seen.count < 3 or series.n_buckets < MIN_BURST_BUCKETS:
+            if series.n_buckets < 1:
                 return []
             known = series.count - series.n_alerted
             detector = BurstDetector.seeded(self._limits.burst, self.first_at, at, known, series.peak)
             series.burst = self._watch(detector, self._limits.burst.limit)
+        if series.n_buckets < MIN_BURST_BUCKETS:
+            series.burst.detector.learn_one(at, float(seen.count))
+            return []
         decision = series.burst.step(at, float(seen.count))
         if decision is None:
             return []

@@ -33,10 +33,13 @@ class BurstParams:
     drift: float = 0.3
 
 
+_State = tuple[int, int, float, float, float, float, float]
+
+
 class BurstDetector:
     """Score the count of one template in the buckets where it occurs; ``x`` is that count, at least 1."""
 
-    __slots__ = ("_alpha", "_params", "born", "mean", "n", "peak", "pending", "settled", "square", "total")
+    __slots__ = ("_alpha", "_params", "born", "mean", "n", "peak", "pending", "settled", "square", "total", "wide")
 
     def __init__(self, params: BurstParams = BurstParams(), born: int = -1) -> None:
         self._params = params
@@ -51,8 +54,10 @@ class BurstDetector:
         self.square = 0.0
         self.total = 0.0
         self.peak = 0.0
-        self.pending: list[tuple[int, float]] = []
-        """(bucket, count) of the newest buckets touched, not yet learned."""
+        self.wide = 0.0
+        """Largest sum of the longest window, fading."""
+        self.pending: list[tuple[int, float, float]] = []
+        """(bucket, count, sum of the window that ends there) of the newest buckets touched, not yet learned."""
 
     @classmethod
     def seeded(cls, params: BurstParams, born: int, at: int, count: float, peak: float) -> BurstDetector:
@@ -63,7 +68,7 @@ class BurstDetector:
         self = cls(params, born)
         self.settled = max(at - params.windows[-1], born)
         self.n = self.settled - born
-        self.peak = peak
+        self.peak = self.wide = peak
         if self.n > 0:
             self.mean = count / self.n
             self.square, self.total = self.mean * self.mean + self.mean, count
@@ -74,17 +79,17 @@ class BurstDetector:
         p = self._params
         if x + self.backlog < p.min_count:
             return QUIET
-        mean, square, n, total, peak = self._level_at(at)
+        mean, square, n, total, peak, wide = self._level_at(at)
         if n < p.warmup_buckets:
             return QUIET
         best = QUIET
         for window in p.windows:
-            observed = x + sum(c for b, c in self.pending if at - window < b < at)
+            observed = x + sum([c for b, c, _ in self.pending if at - window < b < at])
             expected = mean * window
             floor = max(expected, 1.0)
             if observed - expected < p.min_count or observed < p.ratio * floor:
                 continue
-            if observed <= p.peak_margin * peak:
+            if observed <= p.peak_margin * (peak if window == 1 else wide):
                 continue
             reading = self._read(observed, expected, mean, square, total, window)
             best = reading if reading.score.raw > best.score.raw else best
@@ -99,7 +104,7 @@ class BurstDetector:
         if self.settled < 0:
             self.born = self.settled = at
         self._settle(at)
-        self.pending.append((at, x))
+        self.pending.append((at, x, x + self.backlog))
 
     def hold(self, at: int) -> None:
         """Let bucket ``at`` pass unlearned."""
@@ -112,7 +117,7 @@ class BurstDetector:
     def adopt(self, x: float) -> None:
         """Take ``x`` for the new level: a shift has stayed."""
         self.mean, self.square, self.total = x, x * x + x, x
-        self.peak = max(self.peak, x)
+        self.peak, self.wide = max(self.peak, x), max(self.wide, x * self._params.windows[-1])
         self.pending.clear()
 
     def is_still(self, x: float, direction: int) -> bool:
@@ -122,21 +127,22 @@ class BurstDetector:
     def snapshot(self) -> list[Any]:
         """Return the state."""
         pending = [list(x) for x in self.pending]
-        return [self.born, self.settled, self.n, self.mean, self.square, self.total, self.peak, pending]
+        return [self.born, *self._state(), pending]
 
     @classmethod
     def restore(cls, state: list[Any], params: BurstParams = BurstParams()) -> BurstDetector:
         """Return the detector whose `snapshot` this is."""
         self = cls(params)
-        self.born, self.settled, self.n, self.mean, self.square, self.total, self.peak = state[:7]
-        self.pending = [(b, c) for b, c in state[7]]
+        self.born, *plain, pending = state
+        self.settled, self.n, self.mean, self.square, self.total, self.peak, self.wide = plain
+        self.pending = [(b, c, s) for b, c, s in pending]
         return self
 
     @property
     def backlog(self) -> float:
         """Records of the newest buckets touched, not yet learned."""
         pending = self.pending
-        return sum([c for _, c in pending]) if pending else 0.0
+        return sum([c for _, c, _ in pending]) if pending else 0.0
 
     def _read(self, observed: float, expected: float, mean: float, square: float, total: float, window: int) -> Reading:
         size = count_size(mean, max(square - mean * mean, 0.0), total, window, self._params.drift)
@@ -146,40 +152,43 @@ class BurstDetector:
         low, high = max(expected - spread, 0.0), expected + spread
         return Reading(score, 1, observed, low, high, window, total, expected)
 
-    def _level_at(self, at: int) -> tuple[float, float, int, float, float]:
-        """Return (mean, square, n, total, peak) as `_settle` would leave them, changing nothing."""
-        due = [item for item in self.pending if item[0] <= at - self._params.windows[-1]]
-        state = (self.settled, self.n, self.mean, self.square, self.total, self.peak)
-        _, n, mean, square, total, peak = self._fold(state, due, at)
-        return mean, square, n, total, peak
+    def _state(self) -> _State:
+        return (self.settled, self.n, self.mean, self.square, self.total, self.peak, self.wide)
+
+    def _level_at(self, at: int) -> tuple[float, float, int, float, float, float]:
+        """Return (mean, square, n, total, peak, wide) as `_settle` would leave them, changing nothing."""
+        edge = at - self._params.windows[-1]
+        _, n, mean, square, total, peak, wide = self._fold(edge)
+        return mean, square, n, total, peak, wide
 
     def _settle(self, at: int) -> None:
         edge = at - self._params.windows[-1]
-        due = [item for item in self.pending if item[0] <= edge]
-        state = (self.settled, self.n, self.mean, self.square, self.total, self.peak)
-        self.settled, self.n, self.mean, self.square, self.total, self.peak = self._fold(state, due, at)
-        if due:
-            self.pending = self.pending[len(due) :]
+        state = self._fold(edge)
+        self.settled, self.n, self.mean, self.square, self.total, self.peak, self.wide = state
+        n_due = sum(1 for item in self.pending if item[0] <= edge)
+        if n_due:
+            del self.pending[:n_due]
 
-    def _fold(
-        self, state: tuple[int, int, float, float, float, float], due: list[tuple[int, float]], at: int
-    ) -> tuple[int, int, float, float, float, float]:
-        settled, n, mean, square, total, peak = state
-        if settled < 0:
+    def _fold(self, edge: int) -> _State:
+        """Return the state with everything up to bucket ``edge`` learned."""
+        state = self._state()
+        settled, n, mean, square, total, peak, wide = state
+        if settled < 0 or edge <= settled:
             return state
         base = self._alpha
-        for bucket, count in due:
+        for bucket, count, wide_sum in self.pending:
+            if bucket > edge:
+                break
             mean, square, total, n = _fade(mean, square, total, n, bucket - settled, base)
             alpha = warm_alpha(base, n)
             mean += alpha * (count - mean)
             square += alpha * (count * count - square)
             total, n, settled = total * (1 - base) + count, n + 1, bucket + 1
-            peak = max(count, peak * 0.999)
-        edge = at - self._params.windows[-1]
+            peak, wide = max(count, peak * 0.999), max(wide_sum, wide * 0.999)
         if edge > settled:
             mean, square, total, n = _fade(mean, square, total, n, edge - settled, base)
             settled = edge
-        return settled, n, mean, square, total, peak
+        return settled, n, mean, square, total, peak, wide
 
 
 def _fade(mean: float, square: float, total: float, n: int, gap: int, alpha: float) -> tuple[float, float, float, int]:

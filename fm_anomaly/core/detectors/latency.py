@@ -7,7 +7,7 @@ middle, the share beyond the learned 95th percentile for the tail. Must not know
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, inf, log, sqrt
 from operator import mul
 from typing import Any
@@ -165,25 +165,48 @@ class LatencyDetector:
 
     def _judge(self, newest: tuple[int, int, float, int], window: int) -> list[Reading]:
         at, count, total, slow = newest
-        level = self._level()
+        level, width = self._level(), 1
         for i in range(len(self.recent) - 1, -1, -1):
             bucket, c, t, s = self.recent[i]
             if bucket <= at - window:
                 break
             count, total, slow, level = count + c, total + t, slow + s, self.levels[i]
+            width = at - bucket + 1
         mean, edge, n, seen = level[0], level[3], level[4], level[5]
         p = self._params
         if count < p.min_count or n < p.warmup_buckets or seen < p.warmup_count:
             return []
         found = []
         if total / count - mean >= log(p.ratio):
-            found.append(self._middle(count, total / count, window, level))
+            found.append(self._localised(newest, self._middle(count, total / count, width, level), level))
         if slow >= p.tail_share * count and slow >= p.min_count / 2:
             share = slow / count
             decades = min(count * _entropy(share, 2 * _TAIL) / LN10, MAX_DECADES)
             score = Score(score_value(decades, p.limit), decades)
-            found.append(Reading(score, 2, share, _TAIL, exp(edge), window, seen, _TAIL))
+            found.append(Reading(score, 2, share, _TAIL, exp(edge), width, seen, _TAIL))
         return found
+
+    def _localised(
+        self,
+        newest: tuple[int, int, float, int],
+        found: Reading,
+        level: tuple[float, float, float, float, int, int],
+    ) -> Reading:
+        """Return the reading of the newest buckets only: where in the window the change began (CUSUM)."""
+        at, count, total, _ = newest
+        limit = level[0] + 0.5 * (log(found.observed) - level[0])
+        excess = best = total - count * limit
+        kept = (count, total, 1)
+        for bucket, c, t, _ in reversed(self.recent):
+            if bucket <= at - found.window:
+                break
+            count, total, excess = count + c, total + t, excess + t - c * limit
+            if excess > best:
+                best, kept = excess, (count, total, at - bucket + 1)
+        count, total, width = kept
+        if count == 0 or width >= found.window:
+            return found
+        return replace(self._middle(count, total / count, width, level), score=found.score)
 
     def _middle(
         self, count: int, middle: float, window: int, level: tuple[float, float, float, float, int, int]

@@ -20,8 +20,10 @@ class NoveltyParams:
     """Settings of the novelty detector."""
 
     limit: float = 5.1
-    min_count: int = 3
-    """Least number of records, in at least two buckets; in a single bucket twice as many."""
+    min_count: int = 5
+    """Least number of records, in at least two buckets; a stray error is repeated two or three times."""
+    min_count_in_one: int = 8
+    """The same within a single bucket."""
     probation_buckets: int = 15
     """How long a new subject may gather; after that it is known."""
     min_history_buckets: int = 3
@@ -49,7 +51,7 @@ class NoveltyDetector:
         n_buckets = self.n_buckets + (at != self.last)
         if self.history < p.min_history_buckets or days > p.probation_buckets:
             return QUIET
-        if count < p.min_count * (1 if n_buckets > 1 else 2):
+        if count < (p.min_count if n_buckets > 1 else p.min_count_in_one):
             return QUIET
         decades = min(count * log10((days + self.history) / days), MAX_DECADES)
         score = Score(score_value(decades, p.limit), decades)

@@ -7,8 +7,9 @@ history, hour-of-day factors carry the level to the present. Must not know of st
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from math import log10, sqrt
+from math import sqrt
 from typing import Any
 
 from fm_anomaly.core.anomalies import QUIET, Reading, Score
@@ -37,9 +38,18 @@ class RateParams:
     drops: tuple[tuple[int, float], ...] = ((5, 0.5), (15, 0.55), (30, 0.6))
     """(window, greatest ratio): no single bucket, which a restart empties."""
     drift: float = 0.15
-    """Relative doubt about the level between learning and now."""
+    """Relative doubt about the level between learning and now, until the series has taught its own."""
+    spike_decades: float = 2.0
+    """What a spike is asked for beyond a drop: traffic comes in bursts, and more of it is rarely an incident."""
+    min_excess: float = 30.0
+    """Least number of records that a spike has beyond the expectation."""
     peak_margin: float = 1.25
     """A spike exceeds by this factor what the same window has reached before (cron jobs, batches)."""
+
+
+_PRIOR_BUCKETS = 60
+_MISS_BUCKETS = 720
+_MISS_ALPHA = half_life_alpha(_MISS_BUCKETS)
 
 
 class RateDetector:
@@ -54,7 +64,9 @@ class RateDetector:
         "at",
         "levels",
         "mean",
+        "misses",
         "n",
+        "n_misses",
         "peaks",
         "recent",
         "season",
@@ -80,6 +92,9 @@ class RateDetector:
         self.levels: list[tuple[float, float, float, int]] = []
         """(mean, variance, total, n) as they stood before each of `recent`."""
         self.peaks = [0.0] * len(params.spikes)
+        self.misses = [0.0] * len(self._windows)
+        """Mean squared relative error of each window's expectation, beyond what its count explains."""
+        self.n_misses = 0
         self.season = [0.0] * 24
         self.season_n = [0] * 24
 
@@ -97,6 +112,8 @@ class RateDetector:
             if level is None:
                 break
             observed, expected = sums[window], level[0]
+            if observed - expected < p.min_excess:
+                continue
             if observed >= ratio * max(expected, 1.0) and observed > p.peak_margin * self.peaks[i]:
                 best = max(best, self._read(observed, window, level), key=_raw)
         for window, ratio in p.drops:
@@ -113,7 +130,7 @@ class RateDetector:
         """Return the reading of ``x`` in a bucket by itself: what an open bucket may be held against."""
         level = self._level_before(at, 1)
         window, ratio = self._params.spikes[0]
-        if level is None or window != 1 or x < ratio * max(level[0], 1.0):
+        if level is None or window != 1 or x < max(ratio * max(level[0], 1.0), level[0] + self._params.min_excess):
             return QUIET
         return self._read(x, 1, level) if x > self._params.peak_margin * self.peaks[0] else QUIET
 
@@ -125,6 +142,7 @@ class RateDetector:
     def learn_one(self, at: int, x: float) -> None:
         """Learn the count of bucket ``at``; buckets passed over since the last are learned as zeros."""
         self.pass_over(at)
+        self._learn_misses(at, x)
         self._push(x)
         p = self._params
         alpha = warm_alpha(self._alpha, self.n)
@@ -138,7 +156,9 @@ class RateDetector:
         self.season_n[hour] += 1
         self.season[hour] += (x - self.season[hour]) / min(self.season_n[hour], 7200 // p.bucket_s + 1)
         for i, (window, _) in enumerate(p.spikes):
-            self.peaks[i] = max(sum(self.recent[-window:]), self.peaks[i] * self._fade)
+            # one window late, so that a slow surge does not raise the bar that it is held against
+            before = sum(self.recent[-2 * window : -window])
+            self.peaks[i] = max(before, self.peaks[i] * self._fade)
         self.at = at
 
     def pass_over(self, at: int) -> None:
@@ -206,6 +226,8 @@ class RateDetector:
             "recent": list(self.recent),
             "levels": [list(level) for level in self.levels],
             "peaks": list(self.peaks),
+            "misses": list(self.misses),
+            "n_misses": self.n_misses,
             "season": list(self.season),
             "season_n": list(self.season_n),
         }
@@ -214,9 +236,9 @@ class RateDetector:
     def restore(cls, state: dict[str, Any], params: RateParams = RateParams()) -> RateDetector:
         """Return the detector whose `snapshot` this is."""
         self = cls(params)
-        for name in ("at", "n", "mean", "square", "total"):
+        for name in ("at", "n", "mean", "square", "total", "n_misses"):
             setattr(self, name, state[name])
-        for name in ("recent", "peaks", "season", "season_n"):
+        for name in ("recent", "peaks", "season", "season_n", "misses"):
             setattr(self, name, list(state[name]))
         self.levels = [(m, v, t, n) for m, v, t, n in state["levels"]]
         return self
@@ -255,23 +277,44 @@ class RateDetector:
             total = total + self.recent[1 - width] if width > 1 else x
             level = self._level_before(at, width)
             if level is not None:
-                reading = self._read(total, width, level)
+                reading = self._read(total, width, level, like=found.window)
                 if reading.direction == found.direction and reading.score.raw > best.score.raw:
                     best = reading
         return best
 
-    def _read(self, observed: float, window: int, level: tuple[float, float, float]) -> Reading:
-        """Return the reading of a sum; windows overlap, so that longer ones are judged less often."""
+    def _read(self, observed: float, window: int, level: tuple[float, float, float], like: int = 0) -> Reading:
+        """Return the reading of a sum.
+
+        ``like`` is the window whose learned doubt is used, that of ``window`` itself where it is 0.
+        """
         expected, variance, total = level
         p = self._params
-        size = count_size(expected / window, variance, total, window, p.drift)
+        prior = 1.0 / count_size(expected / window, variance, 1e12, window, p.drift)
+        taught = self.misses[bisect_left(self._windows, like or window)]
+        doubt = (_PRIOR_BUCKETS * prior + self.n_misses * taught) / (_PRIOR_BUCKETS + self.n_misses)
+        size = 1.0 / (doubt + 1.0 / (total + 0.5))
         decades = count_decades(observed, expected, size)
-        decades += log10(window) if decades > 1 else 0.0
+        if observed > expected:
+            decades = max(decades - p.spike_decades, 0.0)
         spread = 3.0 * sqrt(expected + expected * expected / size)
         score = Score(score_value(decades, p.limit), decades)
         low, high = max(expected - spread, 0.0), expected + spread
         direction = 1 if observed > expected else -1
         return Reading(score, direction, observed, low, high, window, total, expected)
+
+    def _learn_misses(self, at: int, x: float) -> None:
+        """Learn how far the sums of the windows were from their expectations: bursts, drift and season at once."""
+        if self.n < self._params.warmup_buckets:
+            return
+        sums = self._sums(x)
+        alpha = warm_alpha(_MISS_ALPHA, self.n_misses)
+        for i, window in enumerate(self._windows):
+            level = self._level_before(at, window)
+            if level is not None:
+                expected = max(level[0], 1.0)
+                miss = ((sums[window] - expected) ** 2 - expected) / (expected * expected)
+                self.misses[i] = max(ew_step(self.misses[i], min(miss, 4.0), alpha), 0.0)
+        self.n_misses = min(self.n_misses + 1, _MISS_BUCKETS)
 
     def _factor(self, at: int, reference: int) -> float:
         """Return the hour-of-day factor between two buckets."""

@@ -167,12 +167,12 @@ class ShareDetector:
         return reading
 
     def _localise(self, x: tuple[float, float], found: Reading, gap: int) -> Reading:
-        """Return the reading of the shortest end of a window that is as strong: where in it the change began."""
-        for width in range(1, found.window):
-            reading = self._judge(x, width, gap)
-            if reading is not None and reading.score.raw >= 0.9 * found.score.raw:
-                return reading
-        return found
+        """Return the reading of the window without the usual buckets at its head: where in it the change began."""
+        width = min(found.window - gap, len(self.recent) + 1)
+        per_bucket = found.expected / max(found.window, 1)
+        while width > 1 and self.recent[1 - width][0] <= 1.5 * per_bucket + 1:
+            width -= 1
+        return self._judge(x, width, gap) or found if width < found.window else found
 
     def _read(
         self, errors: float, records: float, level: tuple[float, float, float, float, int], window: int, buckets: int

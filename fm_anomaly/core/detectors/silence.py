@@ -7,7 +7,7 @@ would be decided, so that empty buckets cost nothing. Must not know of streams o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, log10, sqrt
 from typing import Any
 
 from fm_anomaly.core.anomalies import QUIET, Reading, Score
@@ -24,15 +24,17 @@ class SilenceParams:
     """Buckets with records before a silence can be told."""
     min_missed: float = 12.0
     """Least number of records that should have come."""
+    min_missed_in_one: float = 11.0
+    """The same for a single empty bucket, where one decade less is asked for too."""
     gap_margin: float = 1.5
     """A silence is longer by this factor than the longest gap learned."""
-    drift: float = 0.2
+    drift: float = 0.1
 
 
 class SilenceDetector:
     """Score empty buckets of one stream against its rate and its learned gaps."""
 
-    __slots__ = ("_alpha", "_params", "last", "longest", "mean", "n", "square", "suspect", "total")
+    __slots__ = ("_alpha", "_params", "empty", "last", "longest", "mean", "n", "square", "suspect", "total")
 
     def __init__(self, params: SilenceParams = SilenceParams()) -> None:
         self._params = params
@@ -43,6 +45,8 @@ class SilenceDetector:
         self.mean = 0.0
         self.square = 0.0
         self.total = 0.0
+        self.empty = 0.0
+        """Share of empty buckets."""
         self.longest = 0.0
         """Longest gap seen, in empty buckets, fading slowly."""
         self.suspect = 0.0
@@ -55,10 +59,15 @@ class SilenceDetector:
         if x > 0 or self.n < p.warmup_buckets or gap <= 0:
             return QUIET
         missed = self.mean * gap
-        if missed < p.min_missed or gap < p.gap_margin * self.longest + (1 if self.longest else 0):
+        least = p.min_missed if gap > 1 else p.min_missed_in_one
+        if missed < least or gap < p.gap_margin * self.longest + (1 if self.longest else 0):
             return QUIET
         size = count_size(self.mean, max(self.square - self.mean**2, 0.0), self.total, gap, p.drift)
-        decades = count_decades(0.0, missed, size)
+        decades = count_decades(0.0, missed, size) + (1.0 if gap == 1 else 0.0)
+        if self.empty * self.n >= 1.0:
+            # records come several at a time: empty buckets seen say more than the rate
+            doubt = sqrt(self.empty * (1 - self.empty) * max(self._alpha, 1.0 / self.n))
+            decades = min(decades, -gap * log10(min(self.empty + doubt, 0.999)))
         score = Score(score_value(decades, p.limit), decades)
         return Reading(score, -1, 0.0, missed, missed, gap, self.total, missed)
 
@@ -87,7 +96,10 @@ class SilenceDetector:
         p = self._params
         if self.n < p.warmup_buckets or self.mean <= 0:
             return -1
-        gap = max(ceil(p.min_missed / self.mean), ceil(p.gap_margin * self.longest) + 1 if self.longest else 1)
+        gap = max(
+            1 if self.mean >= p.min_missed_in_one else ceil(p.min_missed / self.mean),
+            ceil(p.gap_margin * self.longest) + 1 if self.longest else 1,
+        )
         gap = max(gap, 1 + grace)
         for at in range(self.last + gap, self.last + gap + 1440):
             if self.score_one(at, 0).score.raw >= p.limit:
@@ -96,13 +108,13 @@ class SilenceDetector:
 
     def snapshot(self) -> list[Any]:
         """Return the state."""
-        return [self.last, self.n, self.mean, self.square, self.total, self.longest, self.suspect]
+        return [self.last, self.n, self.mean, self.square, self.total, self.empty, self.longest, self.suspect]
 
     @classmethod
     def restore(cls, state: list[Any], params: SilenceParams = SilenceParams()) -> SilenceDetector:
         """Return the detector whose `snapshot` this is."""
         self = cls(params)
-        self.last, self.n, self.mean, self.square, self.total, self.longest, self.suspect = state
+        self.last, self.n, self.mean, self.square, self.total, self.empty, self.longest, self.suspect = state
         return self
 
     def _learn(self, x: float) -> None:
@@ -111,4 +123,5 @@ class SilenceDetector:
         self.mean = ew_step(self.mean, x, alpha)
         self.square = ew_step(self.square, x * x, alpha)
         self.total = x + (1 - base) * self.total
+        self.empty = ew_step(self.empty, 1.0 if x <= 0 else 0.0, alpha)
         self.n += 1
