@@ -22,5 +22,5 @@ def data_dir() -> Path:
     named = os.environ.get("FM_ANOMALY_DATA")
     folder = Path(named) if named else ROOT.parent / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip(f"no public data: set FM_ANOMALY_DATA, or put it at {folder.name} beside the project")
+        pytest.skip("no public data: set FM_ANOMALY_DATA, or put it at ../shared/data beside the project")
     return folder
