@@ -313,7 +313,7 @@ class AlertBook:
             templates=anomaly.templates,
             template_ids=anomaly.template_ids,
             text=anomaly.text,
-            evidence=self.evidence(anomaly)[: self.params.max_evidence],
+            evidence=_together((), self.evidence(anomaly), self.params.max_evidence),
             is_notified=self._may_notify(anomaly, severity),
         )
         self._open[fingerprint] = alert
@@ -322,9 +322,7 @@ class AlertBook:
     def _update(self, alert: Alert, anomaly: Anomaly, tick_us: int, *, reopened: bool = False) -> list[AlertEvent]:
         new = merged(alert, anomaly)
         if len(new.evidence) < self.params.max_evidence and new.n_anomalies <= 4:
-            seen = {(e.source, e.line) for e in new.evidence}
-            more = tuple(e for e in self.evidence(anomaly) if (e.source, e.line) not in seen)
-            new = replace(new, evidence=(new.evidence + more)[: self.params.max_evidence])
+            new = replace(new, evidence=_together(new.evidence, self.evidence(anomaly), self.params.max_evidence))
         self._open[alert.fingerprint] = new
         why = "fires again" if reopened else update_reason(alert, new)
         if why is None:
@@ -462,6 +460,12 @@ _SEVERITY: dict[AnomalyKind, Callable[[Anomaly], str]] = {
     AnomalyKind.LATENCY: _latency_severity,
     AnomalyKind.NEW_TEMPLATE: lambda a: "low",
 }
+
+
+def _together(old: tuple[Evidence, ...], more: tuple[Evidence, ...], limit: int) -> tuple[Evidence, ...]:
+    """Return the lines of both, each once, the first ``limit`` of them."""
+    by_place = {(e.source, e.line): e for e in reversed(old + more)}
+    return tuple(dict.fromkeys(by_place[e.source, e.line] for e in old + more))[:limit]
 
 
 def _by_start(alert: Alert) -> tuple[int, str]:
