@@ -168,9 +168,10 @@ def _sources(args: argparse.Namespace) -> list[LiveSource]:
             continue
         if Path(path).is_dir():
             raise UsageError(f"{path!r} is a folder; name the files in it that are to be followed")
-        if not Path(path).exists():
+        is_there = Path(path).exists()
+        if not is_there:
             print_notice(f"{path} is not there yet; waiting for it")
-        sources.append(FileFollower(path, from_start=args.from_start))
+        sources.append(FileFollower(path, from_start=args.from_start or not is_there))
     return sources
 
 
