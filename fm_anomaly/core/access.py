@@ -6,17 +6,17 @@ Knows HTTP, and nothing of the format that the request stood in.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 METHODS = "GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT|TRACE"
 
-_VERSIONED = re.compile(r"v\d+(?:[._]\d+)*|[A-Za-z]{1,6}\d|\.well-known")
-_ID = re.compile(r"[^/]*\d[^/]*|[^/]*@[^/]*|[0-9a-fA-F]{16,}|[A-Za-z0-9_\-]{28,}|<[^/]*>?")
+_ID = re.compile(
+    r"/(?!(?:v\d+(?:[._]\d+)*|[A-Za-z]{1,6}\d|\.well-known)(?=/|$))"
+    r"(?:[^/]*[\d@][^/]*|[A-Za-z0-9_\-]{28,}|[0-9a-fA-F]{16,}|<[^/]*)(?=/|$)"
+)
 _REQUEST = re.compile(rf"\b({METHODS}) (\S+?)(?=[\s\"?]|$)")
 _OUTCOME = re.compile(r"-> (\d{3})\b(?: in (\d+(?:\.\d+)?)(ms|s)\b)?")
 
 
-@lru_cache(maxsize=65_536)
 def operation(method: str, path: str) -> str:
     """Return ``METHOD /route`` with ids in the path as ``<id>``, without host, query and fragment.
 
@@ -26,13 +26,7 @@ def operation(method: str, path: str) -> str:
     if "://" in path[:12]:
         path = "/" + path.split("://", 1)[1].partition("/")[2]
     path = path.partition("?")[0].partition("#")[0][:300]
-    return f"{method[:10].upper()} {'/'.join(map(_segment, path.split('/')))}"
-
-
-def _segment(segment: str) -> str:
-    if _VERSIONED.fullmatch(segment) or not _ID.fullmatch(segment):
-        return segment
-    return "<id>"
+    return f"{method[:10].upper()} {_ID.sub('/<id>', path)}"
 
 
 def request_in(text: str) -> tuple[str | None, int | None, float | None]:

@@ -94,8 +94,12 @@ class IntakeCounts:
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
         """Return counts equal to those that `snapshot` saw; unknown keys are ignored."""
-        known = {name: state[name] for name in (*_SUMS, "first_us", "last_us") if name in state}
-        return cls(**known, **{name: dict(state.get(name, {})) for name in _TALLIES})
+        counts = cls()
+        for name in (*_SUMS, "first_us", "last_us"):
+            setattr(counts, name, state.get(name, getattr(counts, name)))
+        for name in _TALLIES:
+            setattr(counts, name, dict(state.get(name, {})))
+        return counts
 
 
 def tally(into: dict[str, int], more: Mapping[str, int]) -> None:

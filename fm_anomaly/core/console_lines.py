@@ -25,12 +25,8 @@ _ESCAPE = re.compile(r"\\(.)")
 
 def console_frame(texts: pl.Series, offsets: Ints, index: Ints, times: pl.DataFrame, tz: str) -> pl.DataFrame:
     """Return the line frame of structlog console lines whose timestamps (`times`) end at `offsets`."""
-    columns = json_lines.empty_columns()
-    for text, offset in zip(texts.to_list(), offsets.tolist(), strict=True):
-        row = _console_row(text[offset:])
-        for name, values in columns.items():
-            values.append(row.get(name))
-    frame = json_lines.structlog_frame(columns, index, tz, "structlog-console")
+    rows = [_console_row(text[offset:]) for text, offset in zip(texts.to_list(), offsets.tolist(), strict=True)]
+    frame = json_lines.structlog_frame(rows, index, tz, "structlog-console")
     named = [times[name] for name in ("ts_us", "zone_min", "bad_time")]
     return frame.with_columns(named).with_columns(closed=pl.lit(False))
 

@@ -1,7 +1,8 @@
 """The grammar of text log headers: which patterns stand between the timestamp and the message.
 
-Patterns are Rust regular expressions (Polars), anchored, with the whole header as their one group; what a
-header says is read from its text by `header_fields`, once per distinct header. A new text format is a new
+Patterns are Rust regular expressions (Polars), anchored, without groups and without counted repetitions of
+many bytes: so they run as automata (measured: ten times faster than with a group). They match the whole
+header; what it says is read from its text by `header_fields`, once per distinct header. A new text format is a new
 row here. This module knows nothing of batches and sources.
 """
 
@@ -17,14 +18,15 @@ _WORDS = (
     "TRACE|DEBUG[1-5]?|DBUG|DEBG|DBG|INFORMATION|INFO|INF|NOTICE|NOTE|WARNING|WARN|WRN|ERROR|ERR|SEVERE|FATAL"
     "|CRITICAL|CRIT|CRT|FTL|ALERT|EMERG|PANIC|VERBOSE|FINEST|FINER|FINE|CONFIG|LOG|STATEMENT|DETAIL|HINT"
 )
+_ANY_CASE = rf"(?i-u:{_WORDS})"
 _B = r"[ \t]"
 # [ERROR], [ warn ], [core:error]: any case; upper case bare; other case only where what follows tells.
-_BRACKETED = rf"\[{_B}*(?:[A-Za-z0-9_]+:)?(?i:{_WORDS}){_B}*\]"
+_BRACKETED = rf"\[{_B}*(?:[A-Za-z0-9_]+:)?{_ANY_CASE}{_B}*\]"
 _UPPER = rf"(?:{_WORDS})(?:/[A-Za-z0-9_\-]+\]|[:|,\]]|{_B}|$)"
-_LOWER = rf"(?:(?i:{_WORDS})(?::|\||\t|  | \[| -)|(?:info|debug|warn|trace|Info|Debug|Warn|Trace){_B})"
-LEVEL = rf"(?:{_BRACKETED}:?|<(?i:{_WORDS})>|\((?i:{_WORDS})\)|{_UPPER}|{_LOWER})"
+_LOWER = rf"(?:{_ANY_CASE}(?::|\||\t|  | \[| -)|(?:info|debug|warn|trace|Info|Debug|Warn|Trace){_B})"
+LEVEL = rf"(?:{_BRACKETED}:?|<{_ANY_CASE}>|\({_ANY_CASE}\)|{_UPPER}|{_LOWER})"
 
-_BRACKET = r"""\[(?:[^\[\]{}"']|\[[^\[\]]*\]){0,160}\]"""
+_BRACKET = r"""\[(?:[^\[\]{}"']|\[[^\[\]]*\])*\]"""
 _DOTTED = r"[A-Za-z_$][A-Za-z0-9_\-]*(?:(?:[.$/]|::)[A-Za-z0-9_$<>\-]+)+"
 _CAMEL = r"[A-Z][a-z0-9]+[A-Z][A-Za-z0-9]*"
 _FILE_LINE = r"[A-Za-z0-9_./\-]+\.[A-Za-z]+:[0-9]+"
@@ -39,55 +41,58 @@ _LOGGER = (
 _LEAD = rf"(?: #[0-9]+)?\]?{_B}*(?:[-|,:;]{_B}*)?"
 _AFTER = (
     rf"{_B}*(?:[-|:]{_B}+)?(?:[0-9]+{_B}+---{_B}+|[0-9]+#[0-9]+:{_B}+(?:\*[0-9]+ )?)?"
-    rf"(?:{_BRACKET}:?{_B}*){{0,4}}(?:\([^() \t]*\){_B}+)?(?:-- [^:\n]{{0,40}}: )?(?:[-|:]{_B}+)?(?:{_LOGGER})?(?:[-|:]{_B}+)?"
+    rf"(?:{_BRACKET}:?{_B}*){{0,4}}(?:\([^() \t]*\){_B}+)?"
+    rf"(?:-- [^: \n]*: )?(?:[-|:]{_B}+)?(?:{_LOGGER})?(?:[-|:]{_B}+)?"
 )
 _BEFORE = (
     rf"(?:[0-9]+{_B}+|{_BRACKET}{_B}*(?:-{_B}+)?|\([^() \t]*\){_B}+|[A-Z][A-Z0-9_]+{_B}+"
     rf"|[A-Za-z0-9_.$/@\-]+{_B}*(?:-{_B}|\|{_B}*)|{_DOTTED}{_B}+|[-|]{_B}+)"
 )
-_PLAIN = rf"(?:[A-Za-z0-9][A-Za-z0-9_.@/:\-]{{0,63}}{_B}+)"
+_PLAIN = rf"(?:[A-Za-z0-9][A-Za-z0-9_.@/:\-]*{_B}+)"
 
-LEVEL_FIRST = rf"^({_LEAD}{LEVEL}{_AFTER})"
+LEVEL_FIRST = rf"^(?:{_LEAD}{LEVEL}{_AFTER})"
 """After the timestamp comes the level."""
-LEVEL_LATER = rf"^({_LEAD}{_BEFORE}{{0,4}}?{_PLAIN}?{_BEFORE}{{0,4}}?{LEVEL}{_AFTER})"
+LEVEL_LATER = rf"^(?:{_LEAD}{_BEFORE}*?{_PLAIN}?{_BEFORE}*?{LEVEL}{_AFTER})"
 """After the timestamp come process ids, threads, names, at most one plain word, then the level."""
 NO_LEVEL = (
-    rf"^(\]?{_B}*(?:[-|,:]{_B}+)?(?:{_BRACKET}:?{_B}*){{0,2}}"
-    rf"(?:{_FILE_LINE}:{_B}+|{_DOTTED}(?::{_B}+| - )|\|(?:[A-Za-z0-9_.\-]{{1,64}}\|){{1,3}})?)"
+    rf"^(?:\]?{_B}*(?:[-|,:]{_B}+)?(?:{_BRACKET}:?{_B}*){{0,2}}"
+    rf"(?:{_FILE_LINE}:{_B}+|{_DOTTED}(?::{_B}+| - )|\|(?:[A-Za-z0-9_.\-]+\|){{1,3}})?)"
 )
 """Nothing but brackets and a logger; matches every text, with an empty header at worst."""
-LETTER_LEVEL = rf"^({_B}+[0-9]+{_B}+[0-9]+{_B}+[VDIWEFA]{_B}+[^:\n]{{1,80}}?{_B}*:{_B})"
+LETTER_LEVEL = rf"^(?:{_B}+[0-9]+{_B}+[0-9]+{_B}+[VDIWEFA]{_B}+[^:\n]+:{_B})"
 """Process, thread, one letter as the level, tag (logcat)."""
-KLOG = rf"^({_B}+[0-9]+{_B}[^ \t\]]+:[0-9]+\]{_B}?)"
+KLOG = rf"^(?:{_B}+[0-9]+{_B}[^ \t\]]+:[0-9]+\]{_B}?)"
 """Thread, file and line of glog and klog, whose level is the letter before the date."""
-SYSLOG = rf"^({_B}+[^ \t]+{_B}+[^ \t:\[\]]+(?:\[[^\]\n]{{0,64}}\])?:{_B}?)"
+SYSLOG = rf"^(?:{_B}+[^ \t]+{_B}+[^ \t:\[\]]+(?:\[[^\]\n]*\])?:{_B}?)"
 """Host, tag and process of syslog's older form."""
-SYSLOG_WIDE = rf"^({_B}+[^ \t]+{_B}+[^\[\]:\n]{{1,60}}?\[[0-9]+\]:{_B}?)"
-SYSLOG_PID = rf"^({_B}+[^ \t]+{_B}+[^ \t:\[\]]+\[[0-9]+\]:{_B}?)"
+SYSLOG_WIDE = rf"^(?:{_B}+[^ \t]+{_B}+[^\[\]:\n]+\[[0-9]+\]:{_B}?)"
+SYSLOG_PID = rf"^(?:{_B}+[^ \t]+{_B}+[^ \t:\[\]]+\[[0-9]+\]:{_B}?)"
 """The same with ISO time, where only a process id makes it certain."""
-SYSLOG_HOST = rf"^({_B}+[^ \t]+{_B}+)"
-REDIS = rf"^({_B}+[.\-*#]{_B})"
+SYSLOG_HOST = rf"^(?:{_B}+[^ \t]+{_B}+)"
+REDIS = rf"^(?:{_B}+[.\-*#]{_B})"
 PADDED_LEVEL = r"^[ ]\[(?:debug    |info     |warning  |error    |critical |exception|notset   )\] "
 """structlog's console form: the level padded to nine."""
 
-DOTNET = r"^((?:trce|dbug|info|warn|fail|crit): )[A-Za-z][A-Za-z0-9_.`+]*\[[0-9]+\]$"
+DOTNET_PREFIX = r"^(?:trce|dbug|info|warn|fail|crit): "
+DOTNET = r"^(?:trce|dbug|info|warn|fail|crit): [A-Za-z][A-Za-z0-9_.`+]*\[[0-9]+\]$"
 """The .NET console form: level and category here, the message on the next line."""
 BARE_LEVEL = (
-    rf"^({_BRACKETED}:?{_B}*(?:-{_B}+)?"
+    rf"^(?:{_BRACKETED}:?{_B}*(?:-{_B}+)?"
     rf"|(?:{_WORDS}):[A-Za-z_][A-Za-z0-9_.\-]*:"
     rf"|(?:{_WORDS})(?::|\||{_B}|$){_B}*(?:{_BRACKET}{_B}+)?(?:[-|:]{_B}+)?)"
 )
 """No timestamp: the line begins with a level."""
-WORD_AT_START = rf"^\[?((?i:{_WORDS}))\]?:"
+WORD_AT_START = rf"^\[?{_ANY_CASE}\]?:"
 """A level word in front of a message that has no other level; it stays part of the message."""
 LOGFMT = r"""^[A-Za-z_@][A-Za-z0-9_.@\-]*=(?:"(?:[^"\\]|\\.)*"|[^ "]*) +[A-Za-z_@][A-Za-z0-9_.@\-]*=(?:[^ ]|$)"""
 ACCESS = (
     r"^(?:[^ ]+ )?([^ ]+) [^ ]+ [^\[\]\"]{1,80} \[([0-9]{2}/[A-Za-z]{3}/[0-9]{4}[: ][^\]]{8,20})\] "
-    r"\"([A-Z]{3,10}) ([^ \"]+)[^\"]*\" ([0-9]{3})\b"
+    r"\"([A-Z]{3,10}) ([^ \"]+)[^\"]*\" ([0-9]{3})(?-u:\b)"
 )
 """Common and combined log format: client, time, method, path, status."""
 REQUEST = (
-    r"\"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) ([^ \"]+)(?: HTTP/[0-9.]+)?\" (?:status: ?|-> ?)?([1-5][0-9]{2})\b"
+    r"\"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) ([^ \"]+)(?: HTTP/[0-9.]+)?\" "
+    r"(?:status: ?|-> ?)?([1-5][0-9]{2})(?-u:\b)"
 )
 """A quoted request line with its status, anywhere in a message."""
 SYSLOG_5424 = (
@@ -155,6 +160,11 @@ def _shape(text: str, level: re.Match[str] | None) -> str:
     if before.endswith(" - ") and after.startswith(" - "):
         return "python"
     return "log4j" if re.search(rf"{_DOTTED}\S*(?: *: | - )", after or before) else "plain"
+
+
+def word_severity(text: str) -> int:
+    """Return the severity of the level word that a message begins with."""
+    return severities.from_word(text[:40].partition(":")[0].strip("[]"))
 
 
 @lru_cache(maxsize=65_536)

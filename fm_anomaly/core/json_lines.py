@@ -7,10 +7,10 @@ nothing of sources or multi-line records.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from itertools import compress
 from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from fm_anomaly.core import access, json_fields, severities, timestamps
-from fm_anomaly.core.line_fields import MAX_BODY, line_frame, time_columns
+from fm_anomaly.core.line_fields import DEFAULTS, MAX_BODY, line_frame, time_columns
 from fm_anomaly.core.timestamps import Ints
 
 _BATCH = 1024
@@ -32,10 +32,17 @@ _STRUCTLOG_FIELDS = (
 _Structlog: Any = msgspec.defstruct("_Structlog", [(f, Any, None) for f in _STRUCTLOG_FIELDS], gc=False)
 _DECODE_STRUCTLOG = msgspec.json.Decoder(_Structlog)
 _DECODE_OBJECT = msgspec.json.Decoder(dict[str, Any])
+_NOTICE = 10
+_FAILURE = ("exc_type", "exc_message", "exception")
+_TEXT_OR_NONE = {str, NoneType}
 _ERROR = severities.WORDS["error"]
 _BAD_JSON = (msgspec.DecodeError, RecursionError, ValueError)
 
 Columns = dict[str, list[Any]]
+_ALWAYS = ("event", "level", "timestamp", "logger", "event_type", "layer", "operation", "duration_seconds")
+_PLAIN = attrgetter("service", "duration_ms", "extra", "status_code", "method")
+_NOTHING = (None,) * 5
+_GETTERS = {name: attrgetter(name) for name in _STRUCTLOG_FIELDS}
 
 
 def parse_json(lines: list[str], index: Ints, tz: str) -> tuple[list[pl.DataFrame], Ints]:
@@ -43,52 +50,47 @@ def parse_json(lines: list[str], index: Ints, tz: str) -> tuple[list[pl.DataFram
 
     `lines` are texts that begin with ``{`` and end with ``}``; `index` are their places in the batch.
     """
-    columns, bad = _decoded(lines)
+    columns = _empty_columns()
+    others: list[int] = []
+    bad: list[int] = []
+    for start in range(0, len(lines), _BATCH):
+        objects = _decoded(lines[start : start + _BATCH], start, bad)
+        taken = [type(o.event) is str for o in objects]
+        if not all(taken):
+            others.extend(start + i for i, is_taken in enumerate(taken) if not is_taken)
+            objects = list(compress(objects, taken))
+        if objects:
+            _read(objects, columns)
     frames = []
-    taken = _is_event(columns["event"])
-    if not all(taken):
-        keep = np.array(taken, dtype=np.bool_)
-        others = np.flatnonzero(~keep)
-        others = others[~np.isin(others, bad)]
-        if len(others):
-            rows = [_DECODE_OBJECT.decode(lines[i]) for i in others.tolist()]
-            frames.append(table_frame(rows, [lines[i] for i in others.tolist()], index[others], tz))
-        columns = {name: list(compress(values, taken)) for name, values in columns.items()}
-        structlog_index = index[keep]
-    else:
-        structlog_index = index
-    if len(structlog_index):
-        frames.append(structlog_frame(columns, structlog_index, tz, "structlog"))
+    if others:
+        skip = set(bad)
+        places = [i for i in others if i not in skip]
+        if places:
+            texts = [lines[i] for i in places]
+            rows = [_DECODE_OBJECT.decode(text) for text in texts]
+            frames.append(table_frame(rows, texts, index[places], tz))
+    if columns["event"]:
+        events = np.delete(index, others) if others else index
+        frames.append(_structlog_frame(columns, events, tz, "structlog"))
     return frames, index[np.array(bad, dtype=np.int64)] if bad else index[:0]
 
 
-def empty_columns() -> Columns:
-    """Return an empty list for each field that `structlog_frame` reads."""
-    return {name: [] for name in _STRUCTLOG_FIELDS}
+def structlog_frame(rows: list[dict[str, Any]], index: Ints, tz: str, name: str) -> pl.DataFrame:
+    """Return the line frame of structlog records given as dicts, whose ``event`` must be a string."""
+    columns = _empty_columns()
+    _read([_Structlog(**{k: v for k, v in row.items() if k in _GETTERS}) for row in rows], columns)
+    return _structlog_frame(columns, index, tz, name)
 
 
-def _is_event(events: list[Any]) -> list[bool]:
-    return [type(e) is str for e in events]
-
-
-def _decoded(lines: list[str]) -> tuple[Columns, list[int]]:
-    """Decode all lines; a line that is no object gives an empty row and its place in the last list."""
-    columns = empty_columns()
-    getters: list[tuple[list[Any], Callable[[Any], Any]]] = [
-        (columns[name], attrgetter(name)) for name in _STRUCTLOG_FIELDS
-    ]
-    bad: list[int] = []
-    for start in range(0, len(lines), _BATCH):
-        batch = lines[start : start + _BATCH]
-        try:
-            objects = _DECODE_STRUCTLOG.decode_lines("\n".join(batch))
-            if len(objects) != len(batch):
-                raise ValueError(start)
-        except _BAD_JSON:
-            objects = [_decode_one(line, start + i, bad) for i, line in enumerate(batch)]
-        for values, getter in getters:
-            values.extend(map(getter, objects))
-    return columns, bad
+def _decoded(batch: list[str], start: int, bad: list[int]) -> list[Any]:
+    """Decode lines; one that is no object gives an empty struct and its place, from `start` on, in `bad`."""
+    try:
+        found: list[Any] = _DECODE_STRUCTLOG.decode_lines("\n".join(batch))
+        if len(found) != len(batch):
+            raise ValueError(start)
+    except _BAD_JSON:
+        found = [_decode_one(line, start + i, bad) for i, line in enumerate(batch)]
+    return found
 
 
 def _decode_one(line: str, i: int, bad: list[int]) -> Any:
@@ -99,26 +101,54 @@ def _decode_one(line: str, i: int, bad: list[int]) -> Any:
         return _Structlog()
 
 
-def structlog_frame(columns: Columns, index: Ints, tz: str, name: str) -> pl.DataFrame:
-    """Return the line frame of structlog records, given a list of values for each field.
+_COLUMNS = (
+    *("event", "timestamp", "logger", "severity", "event_key", "operation", "duration_ms", "status"),
+    *("service", "exc_type", "exc_message", "exception"),
+)
 
-    `columns` needs the keys of `_STRUCTLOG_FIELDS`; ``event`` must be strings.
+
+def _empty_columns() -> Columns:
+    return {name: [] for name in _COLUMNS}
+
+
+def _read(objects: list[Any], columns: Columns) -> None:
+    """Append what decoded structlog records say, while they are in the processor's cache.
+
+    Fields that only some records have are read of the records that may have them: what an access record
+    says of those without an event type, what failed of those that are no plain INFO.
     """
-    n = len(index)
-    events: list[str] = columns["event"]
-    out: dict[str, Any] = {"format": name, "closed": True, "head": True}
+    some = {field: list(map(_GETTERS[field], objects)) for field in _ALWAYS}
+    severity = _severities(some["level"])
+    plain = [i for i, t in enumerate(some["event_type"]) if t is None]
+    columns["event_key"].extend(_event_keys(some, objects, len(plain)))
+    operation = some["operation"]
+    if not set(map(type, operation)) <= _TEXT_OR_NONE:
+        operation = [v if type(v) is str else None for v in operation]
+    duration = _durations(some["duration_seconds"])
+    status: list[int | None] = [None] * len(objects)
+    services: list[str | None] = [None] * len(objects)
+    rows = (operation, duration, status, services, severity)
+    for i, fields in zip(plain, map(_PLAIN, map(objects.__getitem__, plain)), strict=True):
+        if fields != _NOTHING or "equest" in objects[i].event[:14]:
+            _plain_fields(objects[i], i, rows)
+    columns["operation"].extend(operation)
+    columns["duration_ms"].extend(duration)
+    columns["status"].extend(status)
+    columns["service"].extend(services)
+    columns["severity"].extend(severity)
+    for name in ("event", "timestamp", "logger"):
+        columns[name].extend(some[name])
+    _failures(objects, severity, columns)
+
+
+def _structlog_frame(columns: Columns, index: Ints, tz: str, name: str) -> pl.DataFrame:
+    """Return the line frame of structlog records that `_read` has gathered."""
+    out: dict[str, Any] = {"format": name, "closed": True}
     out.update(_times(columns["timestamp"], tz))
-    severity = _severities(columns["level"])
-    out["event_key"] = _event_keys(columns)
-    operation = [v if type(v) is str and v else None for v in columns["operation"]]
-    duration = _durations(columns)
-    status: list[int | None] = [None] * n
-    _requests(columns, operation, duration, status, severity)
-    out["operation"], out["duration_ms"], out["status"] = operation, duration, status
-    out["severity"] = pl.Series(severity, dtype=pl.UInt8)
-    out["body"] = bodies(events)
-    out["service"] = _services(columns)
-    _exceptions(columns, out)
+    out["body"] = bodies(columns["event"])
+    out["severity"] = pl.Series(columns["severity"], dtype=pl.UInt8)
+    for field in ("event_key", "operation", "duration_ms", "status", "service", *_FAILURE):
+        out[field] = columns[field] if any(columns[field]) else DEFAULTS.get(field)
     own = _own(columns["logger"])
     if own is not None:
         out["own"] = own
@@ -149,102 +179,98 @@ def _severities(levels: list[Any]) -> list[int]:
         found = list(map(severities.WORDS.get, levels))
     except TypeError:
         found = [None] * len(levels)
-    if None in found:
-        return [f if f is not None else severities.from_word(v) for f, v in zip(found, levels, strict=True)]
-    return found  # type: ignore[return-value]
+    return [severities.from_word(v) if f is None else f for f, v in zip(found, levels, strict=True)]
 
 
-def _event_keys(columns: Columns) -> list[str] | str:
+def _event_keys(columns: Columns, objects: list[Any], n_plain: int) -> list[str]:
+    """Return ``event_type|layer|name`` of records that have an event type, "" of the others."""
     types = columns["event_type"]
-    if not any(types):
-        return ""
-    names = [columns[n] for n in ("layer", "operation", "event_name", "metric_name")]
-    return [
-        _event_key(t, layer, operation or event or metric) if t else ""
-        for t, layer, operation, event, metric in zip(types, *names, strict=True)
-    ]
+    if n_plain == len(types):
+        return [""] * n_plain
+    names = columns["operation"]
+    if not all(names):
+        names = [
+            n or (o.event_name or o.metric_name if t is not None else None)
+            for n, t, o in zip(names, types, objects, strict=True)
+        ]
+    layers = columns["layer"]
+    if set(map(type, [*types, *layers, *names])) <= _TEXT_OR_NONE:
+        keys = [f"{t}|{layer or ''}|{n or ''}" if t else "" for t, layer, n in zip(types, layers, names, strict=True)]
+        if max(map(len, keys)) <= _MAX_KEY:
+            return keys
+    return [_event_key(t, layer, n) for t, layer, n in zip(types, layers, names, strict=True)]
+
+
+_MAX_KEY = 120
 
 
 def _event_key(event_type: Any, layer: Any, name: Any) -> str:
-    parts = [str(part)[:120] if isinstance(part, str) else "" for part in (event_type, layer, name)]
-    return "|".join(parts) if parts[0] else ""
+    parts = [part if isinstance(part, str) else "" for part in (event_type, layer, name)]
+    return "|".join(parts)[:_MAX_KEY] if parts[0] else ""
 
 
-def _durations(columns: Columns) -> list[float | None]:
-    seconds = columns["duration_seconds"]
-    found = [
-        v * 1e3 if type(v) is float else json_fields.duration_ms(v, 1e3) if v is not None else None for v in seconds
+def _durations(seconds: list[Any]) -> list[float | None]:
+    return [
+        v * 1e3 if type(v) is float and 0 <= v < 1e12 else None if v is None else json_fields.duration_ms(v, 1e3)
+        for v in seconds
     ]
-    for name, factor in (("duration_ms", 1.0), ("extra", 0.0)):
-        for i, value in enumerate(columns[name]):
-            if value is None or found[i] is not None:
-                continue
-            if factor:
-                found[i] = json_fields.duration_ms(value, factor)
-            elif isinstance(value, dict):
-                found[i] = json_fields.duration_ms(value.get("duration_seconds"), 1e3)
-    return found
 
 
-def _requests(
-    columns: Columns,
-    operation: list[str | None],
-    duration: list[float | None],
-    status: list[int | None],
-    severity: list[int],
-) -> None:
-    """Fill operation, duration and status of access records: from their fields, else from their sentence."""
-    methods, paths, codes = columns["method"], columns["path"], columns["status_code"]
-    for i, event in enumerate(columns["event"]):
-        method, path, code = methods[i], paths[i], codes[i]
-        if type(method) is str and type(path) is str:
-            operation[i] = access.operation(method, path)
-        elif "equest" in event[:14] and not event.startswith("HTTP") and operation[i] is None:
-            operation[i], stated, took = access.request_in(event)
-            status[i] = stated
-            duration[i] = took if duration[i] is None else duration[i]
-            if operation[i] is None and isinstance(columns["extra"][i], dict):
-                operation[i] = _summary_operation(columns["extra"][i])
-        if code is not None:
-            status[i] = json_fields.status_of(code)
+_Rows = tuple[list[str | None], list[float | None], list[int | None], list[str | None], list[int]]
+
+
+def _plain_fields(record: Any, i: int, rows: _Rows) -> None:
+    """Fill operation, duration, status, service and severity of a record without an event type.
+
+    An access record tells them in fields, else in its sentence. The ``service`` of a record that has a
+    ``client`` is the service that was called.
+    """
+    _, duration, status, services, severity = rows
+    service, duration_ms, extra, code, method = _PLAIN(record)
+    if type(service) is str and record.client is None:
+        services[i] = service[:200] or None
+    if duration[i] is None and duration_ms is not None:
+        duration[i] = json_fields.duration_ms(duration_ms, 1.0)
+    if duration[i] is None and isinstance(extra, dict):
+        duration[i] = json_fields.duration_ms(extra.get("duration_seconds"), 1e3)
+    if method is not None or code is not None or "equest" in record.event[:14]:
+        _request_fields(record, i, rows)
         if (status[i] or 0) >= 500:
             severity[i] = max(severity[i], _ERROR)
 
 
-def _summary_operation(extra: dict[str, Any]) -> str | None:
-    attributes = extra.get("attributes")
-    if not isinstance(attributes, dict):
-        return None
-    method, path = attributes.get("method"), attributes.get("path")
-    return access.operation(method, path) if isinstance(method, str) and isinstance(path, str) else None
+def _request_fields(record: Any, i: int, rows: _Rows) -> None:
+    operation, duration, status, _, _ = rows
+    if type(record.method) is str and type(record.path) is str:
+        operation[i] = access.operation(record.method, record.path)
+    elif operation[i] is None and not record.event.startswith("HTTP"):
+        operation[i], status[i], took = access.request_in(record.event)
+        duration[i] = took if duration[i] is None else duration[i]
+        attributes = record.extra.get("attributes") if isinstance(record.extra, dict) else None
+        if operation[i] is None and isinstance(attributes, dict):
+            method, path = attributes.get("method"), attributes.get("path")
+            if isinstance(method, str) and isinstance(path, str):
+                operation[i] = access.operation(method, path)
+    if record.status_code is not None:
+        status[i] = json_fields.status_of(record.status_code)
 
 
-def _services(columns: Columns) -> list[str | None] | None:
-    """Return the writer's service; on records of calls (``client``, operations) it names the callee."""
-    services = columns["service"]
-    if not any(services):
-        return None
-    return [
-        s[:200] if type(s) is str and s and client is None and not t else None
-        for s, client, t in zip(services, columns["client"], columns["event_type"], strict=True)
-    ]
-
-
-def _exceptions(columns: Columns, out: dict[str, Any]) -> None:
-    for name, sources in (
-        ("exc_type", ("error_type", "exception_type")),
-        ("exc_message", ("error_message", "error")),
-        ("exception", ("exception",)),
-    ):
-        found: list[str | None] | None = None
-        for source in sources:
-            values = columns[source]
-            if any(values):
-                texts = [json_fields.text_of(v) if v is not None else None for v in values]
-                found = texts if found is None else [a or b for a, b in zip(found, texts, strict=True)]
-        if found is not None and name == "exc_message":
-            found = [f.partition("\n")[0] if f else None for f in found]
-        out[name] = found
+def _failures(objects: list[Any], severity: list[int], columns: Columns) -> None:
+    """Append exception class, message and traceback of the records that are no plain INFO or DEBUG."""
+    types: list[str | None] = [None] * len(objects)
+    messages, texts = types.copy(), types.copy()
+    for i in [i for i, s in enumerate(severity) if s > _NOTICE or s == 0]:
+        record = objects[i]
+        kind = record.error_type or record.exception_type
+        message = record.error_message or record.error
+        if kind is not None:
+            types[i] = json_fields.text_of(kind)
+        if message is not None:
+            messages[i] = (json_fields.text_of(message) or "").partition("\n")[0] or None
+        if record.exception is not None:
+            texts[i] = json_fields.text_of(record.exception)
+    for name, values in zip(_FAILURE, (types, messages, texts), strict=True):
+        columns[name].extend(values)
 
 
 def _own(loggers: list[Any]) -> list[bool] | None:

@@ -33,21 +33,29 @@ class LineCutter:
         self.n_truncated = 0
         self.n_repaired = 0
 
-    def cut(self, data: bytes) -> list[str]:
-        """Return the lines that `data` completes, without their line ends."""
+    def cut(self, data: bytes) -> tuple[list[str], bytes | None]:
+        """Return the lines that `data` completes, without their line ends, and their bytes if at hand.
+
+        The bytes are the lines' UTF-8, joined by line feeds.
+        """
         last = data.rfind(b"\n")
         if last < 0:
             self._grow(data)
-            return []
+            return [], None
         start, lines = 0, []
         if self._size:
             start = data.find(b"\n") + 1
             self._grow(data[: start - 1])
             lines.append(self._take())
+        joined: bytes | None = None
         if start <= last:
-            lines.extend(self._lines_of(data[start:last]))
+            block = data[start:last]
+            more, is_same = self._lines_of(block)
+            if is_same:
+                joined = b"\n".join([*(line.encode() for line in lines), block])
+            lines = lines + more if lines else more
         self._grow(data[last + 1 :])
-        return lines
+        return lines, joined
 
     def flush(self) -> list[str]:
         """Return the unfinished line, if there is one, as if a line end had come."""
@@ -75,29 +83,22 @@ class LineCutter:
         self._head, self._size = bytearray(), 0
         return self._line_of(head, size)
 
-    def _lines_of(self, block: bytes) -> list[str]:
-        """Return the lines of a block of complete lines; the fast way where all of it is clean text."""
-        if not self._is_special(block):
+    def _lines_of(self, block: bytes) -> tuple[list[str], bool]:
+        """Return the lines of a block of complete lines, and whether they are its very text."""
+        if (len(block) <= self._max or not self._has_long_line(block)) and not _holds_replacements(block):
             try:
-                text = block.decode()
+                lines = block.decode().split("\n")
             except UnicodeDecodeError:
                 pass
             else:
-                if "\r" in text:
-                    text = text.replace("\r\n", "\n").removesuffix("\r")
-                return (_ESCAPES.sub("", text) if "\x1b" in text else text).split("\n")
-        lines = (line.lstrip(b"\0") for line in block.split(b"\n"))
-        return [self._line_of(line[: self._max], len(line)) for line in lines]
-
-    def _is_special(self, block: bytes) -> bool:
-        """Whether a line of the block may need repair, a cut, or a verdict "binary"."""
-        if codecs.BOM_UTF8 in block or b"\xef\xbf\xbd" in block or self._has_long_line(block):
-            return True
-        controls = int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) < _SPACE))
-        plain = block.count(b"\n") + block.count(b"\t") + block.count(b"\x1b")
-        if controls != plain:
-            plain += block.count(b"\r\n") + block.endswith(b"\r")
-        return controls != plain
+                controls = int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) < _SPACE))
+                if controls == len(lines) - 1 or controls == len(lines) - 1 + block.count(b"\t"):
+                    return lines, True
+                if controls == sum(map(block.count, (b"\n", b"\t", b"\x1b", b"\r\n"))) + block.endswith(b"\r"):
+                    text = block.decode().replace("\r\n", "\n").removesuffix("\r")
+                    return (_ESCAPES.sub("", text) if "\x1b" in text else text).split("\n"), False
+        parts = (part.lstrip(b"\0") for part in block.split(b"\n"))
+        return [self._line_of(part[: self._max], len(part)) for part in parts], False
 
     def _has_long_line(self, block: bytes) -> bool:
         start = 0
@@ -125,6 +126,11 @@ class LineCutter:
             self.n_truncated += 1
             text = f"{text}…[cut {size - used} bytes]"
         return text
+
+
+def _holds_replacements(block: bytes) -> bool:
+    """Whether a byte order mark or U+FFFD stands in the block: its lines are looked at one by one."""
+    return not block.isascii() and (codecs.BOM_UTF8 in block or b"\xef\xbf\xbd" in block)
 
 
 def is_binary(text: str) -> bool:

@@ -19,9 +19,9 @@ from fm_anomaly.core.console_lines import logfmt_frame
 from fm_anomaly.core.frames import as_record_frame, empty_frame
 from fm_anomaly.core.json_lines import parse_json
 from fm_anomaly.core.line_fields import LINE_SCHEMA, NO_ZONE
-from fm_anomaly.core.lines import BINARY_LINE, LineCutter
+from fm_anomaly.core.lines import LineCutter
 from fm_anomaly.core.redaction import RedactionParams, Redactor
-from fm_anomaly.core.text_lines import Clock, parse_text
+from fm_anomaly.core.text_lines import Clock, TextLines, parse_text
 from fm_anomaly.core.timestamps import Bools, Ints
 from fm_anomaly.errors import ConfigError
 
@@ -29,6 +29,7 @@ _SLICE_BYTES = 4 << 20
 """Bytes worked on at a time: bounds memory; that cuts don't show makes it free."""
 _PAIRS_WITH_LEVEL = r"^(?:[a-z_]+=[^ ]+ )*(?:level|lvl|severity)=[A-Za-z\"]"
 _END_OF_1970_US = 364 * timestamps.DAY_US
+_BRACE, _END_BRACE = 123, 125
 _ERROR = severities.WORDS["error"]
 
 
@@ -73,13 +74,13 @@ class SourceParser:
         self.counts.bytes += len(data)
         view = memoryview(data)
         slices = [bytes(view[i : i + _SLICE_BYTES]) for i in range(0, len(data), _SLICE_BYTES)]
-        frames = [self._take(self._cutter.cut(part), is_last=False) for part in slices]
+        frames = [self._take(*self._cutter.cut(part), is_last=False) for part in slices]
         frames = [frame for frame in frames if frame.height]
         return pl.concat(frames) if len(frames) > 1 else frames[0] if frames else empty_frame()
 
     def flush(self) -> pl.DataFrame:
         """Return the open tail, as if the source had ended here; feeding may go on."""
-        return self._take(self._cutter.flush(), is_last=True)
+        return self._take(self._cutter.flush(), None, is_last=True)
 
     def snapshot(self) -> dict[str, Any]:
         """Return all state as plain values."""
@@ -107,18 +108,23 @@ class SourceParser:
         except pl.exceptions.PolarsError as exc:
             raise ConfigError(f"unknown time zone {self.params.tz!r}: give an IANA name such as Europe/Berlin") from exc
 
-    def _take(self, lines: list[str], *, is_last: bool) -> pl.DataFrame:
+    def _take(self, lines: list[str], joined: bytes | None, *, is_last: bool) -> pl.DataFrame:
         """Work on the open lines and the new ones; keep what is still open."""
         if not lines and not (is_last and self._carry):
             return empty_frame()
         self._note_cutter()
-        series = self._redactor.redact(pl.Series(lines, dtype=pl.String)) if lines else None
-        self.counts.redacted = dict(self._redactor.counts)
+        series = pl.Series(lines, dtype=pl.String)
+        if lines:
+            redacted = self._redactor.redact(series, joined)
+            self.counts.redacted = dict(self._redactor.counts)
+            if redacted is not series:
+                series, lines, joined = redacted, redacted.to_list(), None
         if self._carry:
-            old = pl.Series(self._carry, dtype=pl.String)
-            series = old if series is None else pl.concat([old, series])
-        assert series is not None  # noqa: S101
-        batch = _Batch(series, self._clock, self._joining, is_last=is_last)
+            if joined is not None:
+                joined = b"\n".join([*(line.encode() for line in self._carry), joined])
+            lines = self._carry + lines
+            series = pl.Series(lines, dtype=pl.String)
+        batch = _Batch(lines, series, joined, self._clock, self._joining, is_last=is_last)
         self._carry = batch.carry
         return batch.emit(self.counts)
 
@@ -132,40 +138,56 @@ class SourceParser:
 class _Batch:
     """Lines of one call, from redacted text to records."""
 
-    def __init__(self, physical: pl.Series, clock: Clock, joining: multiline.MultilineParams, *, is_last: bool) -> None:
-        lines = physical.to_list()
-        self._wrapped = prefixes.unwrap(lines) if prefixes.is_wrapped(physical) else None
-        self._texts = self._wrapped.texts if self._wrapped else lines
-        series = pl.Series(self._texts, dtype=pl.String) if self._wrapped else physical
-        n = len(self._texts)
+    def __init__(
+        self,
+        physical: list[str],
+        series: pl.Series,
+        joined: bytes | None,
+        clock: Clock,
+        joining: multiline.MultilineParams,
+        *,
+        is_last: bool,
+    ) -> None:
+        self._wrapped = prefixes.unwrap(physical) if prefixes.is_wrapped(series) else None
+        self._texts = self._wrapped.texts if self._wrapped else physical
+        if self._wrapped:
+            series, joined = pl.Series(self._texts, dtype=pl.String), None
+        self._lines = TextLines.of(self._texts, series, joined)
         self._series = series
-        self._blank = np.fromiter((not t or t.isspace() for t in self._texts), np.bool_, n)
-        self._binary = np.zeros(n, np.bool_)
-        if BINARY_LINE in self._texts:
-            self._binary = np.fromiter((t == BINARY_LINE for t in self._texts), np.bool_, n)
+        n = len(self._texts)
+        self._first_byte = self._lines.buffer[self._lines.starts]
+        self._blank, self._binary = self._empties()
         self._frame = self._parsed(clock)
         head, closed = self._flags(n)
         lanes = np.array(self._wrapped.lanes, dtype=np.int64) if self._wrapped else None
-        joined = multiline.join(series, head, self._blank, lanes, closed, joining)
-        self._owner = joined.owner
-        self._end = n if is_last else self._settled(joined.open_from)
-        self.carry: list[str] = lines[self._first_physical(len(lines)) :]
+        joined_lines = multiline.join(series, head, self._blank, lanes, closed, joining)
+        self._owner = joined_lines.owner
+        self._end = n if is_last else self._settled(joined_lines.open_from)
+        self.carry: list[str] = physical[self._first_physical(len(physical)) :]
+
+    def _empties(self) -> tuple[Bools, Bools]:
+        """Return which lines are blank, and which are binary."""
+        first, lines = self._first_byte, self._lines
+        blank = lines.ends == lines.starts
+        # whitespace beyond ASCII begins with a byte from 0xC2 on
+        rows = np.flatnonzero(((first <= 32) & ~blank) | ((first >= 0xC2) & (first < 0xE4)))
+        blank[[i for i in rows.tolist() if self._texts[i].isspace()]] = True
+        binary = first == 0
+        return blank, binary
 
     def _parsed(self, clock: Clock) -> pl.DataFrame:
         """Return the line frame of all lines that are neither blank nor binary, in order."""
-        plain = ~(self._blank | self._binary)
-        texts = self._texts
-        is_json = np.fromiter((t[:1] == "{" and t[-1:] == "}" for t in texts), np.bool_, len(texts))
+        texts, lines = self._texts, self._lines
+        is_json = (self._first_byte == _BRACE) & (lines.buffer[lines.ends - 1] == _END_BRACE)
         frames: list[pl.DataFrame] = []
         index = np.flatnonzero(is_json)
         if len(index):
             some = texts if len(index) == len(texts) else [texts[i] for i in index.tolist()]
             frames, bad = parse_json(some, index, clock.tz)
             is_json[bad] = False
-        index = np.flatnonzero(plain & ~is_json)
+        index = np.flatnonzero(~(self._blank | self._binary | is_json))
         if len(index):
-            some_lines = self._series if len(index) == len(texts) else self._series.gather(index)
-            frames.extend(_unnested(parse_text(some_lines, index, clock), clock.tz))
+            frames.extend(_unnested(parse_text(lines.some(index), index, clock), clock.tz))
         if not frames:
             return pl.DataFrame(schema=LINE_SCHEMA)
         frame = frames[0] if len(frames) == 1 else pl.concat(frames).sort("index")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from fm_anomaly.core.console_lines import console_frame, logfmt_frame
 from fm_anomaly.core.line_fields import MAX_BODY, line_frame, time_columns
 from fm_anomaly.core.timestamps import NO_ZONE, Bools, Bytes, Ints, Stamps
 
-_HEADER_CHARS = 400
+_HEADER_CHARS = 256
 """Characters after the timestamp in which a header must end."""
 _TOKEN_BYTES = 64
 """Longest first token that may stand before a timestamp."""
@@ -35,8 +36,39 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class TextLines:
+    """Lines as a column, as a list and as bytes. None of them holds a line end."""
+
+    texts: list[str]
+    series: pl.Series
+    buffer: Bytes
+    """UTF-8, each line followed by one byte 10, then `TextLines.PADDING` zero bytes."""
+    starts: Ints
+    ends: Ints
+
+    PADDING: ClassVar[int] = timestamps.PAD + _TOKEN_BYTES
+
+    @classmethod
+    def of(cls, texts: list[str], series: pl.Series, joined: bytes | None = None) -> Self:
+        """Build from texts and the same as a column; `joined` spares the encoding where it is at hand."""
+        text = "\n".join(texts).encode() if joined is None else joined
+        buffer = np.frombuffer(b"".join((text, b"\n", bytes(cls.PADDING))), dtype=np.uint8)
+        ends = np.cumsum(series.str.len_bytes().to_numpy().astype(np.int64) + 1) - 1
+        starts = np.empty_like(ends)
+        starts[0], starts[1:] = 0, ends[:-1] + 1
+        return cls(texts, series, buffer, starts, ends)
+
+    def some(self, rows: Ints) -> TextLines:
+        """Return the lines at `rows` (all of them: itself)."""
+        if len(rows) == len(self.texts):
+            return self
+        series = self.series.gather(rows)
+        return TextLines.of(series.to_list(), series)
+
+
+@dataclass(frozen=True, slots=True)
 class _Batch:
-    """Text lines as a column and as bytes."""
+    """Text lines, their places among the lines of the call, and the clock."""
 
     series: pl.Series
     index: Ints
@@ -49,15 +81,15 @@ class _Batch:
         return self.series if len(rows) == len(self.series) else self.series.gather(rows)
 
 
-def parse_text(lines: pl.Series, index: Ints, clock: Clock) -> list[pl.DataFrame]:
+def parse_text(lines: TextLines, index: Ints, clock: Clock) -> list[pl.DataFrame]:
     """Return line frames that together cover all of `lines`, whose places in the batch are `index`."""
-    batch = _batch(lines, index, clock)
+    batch = _Batch(lines.series, index, lines.buffer, lines.starts, lines.ends, clock)
     stamps, after, marks = _stamps(batch)
     frames: list[pl.DataFrame] = []
     stamped = np.flatnonzero(stamps.matched)
     if len(stamped):
         frames.extend(_stamped(batch, _take(stamps, stamped), stamped, after[stamped], marks[stamped]))
-    left = np.flatnonzero(~stamps.matched)
+    left = np.flatnonzero(~stamps.matched) if len(stamped) < len(index) else stamped[:0]
     for step in (_access, _syslog_5424, _logfmt, _level_first):
         if not len(left):
             return frames
@@ -68,15 +100,6 @@ def parse_text(lines: pl.Series, index: Ints, clock: Clock) -> list[pl.DataFrame
     if len(left):
         frames.append(_bare(batch, left))
     return frames
-
-
-def _batch(lines: pl.Series, index: Ints, clock: Clock) -> _Batch:
-    data = "\n".join(lines.to_list()).encode("utf-8", "replace")
-    buffer = np.frombuffer(data + b"\n" + bytes(timestamps.PAD + _TOKEN_BYTES), dtype=np.uint8)
-    ends = np.flatnonzero(buffer == 10)
-    starts = np.empty_like(ends)
-    starts[0], starts[1:] = 0, ends[:-1] + 1
-    return _Batch(lines, index, buffer, starts, ends, clock)
 
 
 def _take(stamps: Stamps, rows: Ints) -> Stamps:
@@ -212,9 +235,9 @@ def _stamped(batch: _Batch, stamps: Stamps, rows: Ints, positions: Ints, marks: 
         )
         frames.append(frame)
         out.taken[consoles] = True
-    _header_steps(rest, kinds, out)
-    keep = np.flatnonzero(~out.console(consoles))
+    keep = np.flatnonzero(~out.taken)
     if len(keep):
+        _header_steps(rest, kinds, out)
         lead = batch.buffer[batch.starts[rows]]
         frames.append(_plain_frame(batch, texts, rows, offsets, times, out, keep, (marks, positions, lead)))
     return frames
@@ -226,14 +249,23 @@ class _Found:
     def __init__(self, n: int) -> None:
         self.taken = np.zeros(n, np.bool_)
         self.length = np.zeros(n, np.int64)
-        self.severity = np.zeros(n, np.uint8)
-        self.service: list[str | None] = [None] * n
-        self.format: list[str] = ["plain"] * n
+        self.severity = np.zeros(n, np.int64)
+        self.codes = np.zeros(n, np.int64)
+        self.labels: list[tuple[str | None, str]] = [(None, "plain")]
+        """Service and format of each code."""
+        self._code_by_label = {self.labels[0]: 0}
 
-    def console(self, rows: Ints) -> Bools:
-        mask = np.zeros(len(self.taken), np.bool_)
-        mask[rows] = True
-        return mask
+    def code(self, service: str | None, name: str) -> int:
+        label = (service, name)
+        found = self._code_by_label.setdefault(label, len(self.labels))
+        if found == len(self.labels):
+            self.labels.append(label)
+        return found
+
+    def label(self, column: int, rows: Ints) -> pl.Series:
+        """Return service (0) or format (1) of the lines at `rows`."""
+        values = pl.Series([label[column] for label in self.labels], dtype=pl.String)
+        return values.gather(self.codes[rows])
 
 
 _ANY, _YEARLESS, _KLOG, _REDIS = range(4)
@@ -255,20 +287,8 @@ def _console_rows(rest: pl.Series) -> Ints:
 
 def _header_steps(rest: pl.Series, kinds: Ints, out: _Found) -> None:
     """Run the cascade of header patterns, each over the lines that are left and that it is meant for."""
-    steps: tuple[tuple[str, tuple[int, ...], Callable[[str], formats.Header]], ...] = (
-        (formats.REDIS, (_REDIS,), _redis_header),
-        (formats.KLOG, (_KLOG,), _klog_header),
-        (formats.SYSLOG, (_YEARLESS,), _syslog_header),
-        (formats.SYSLOG_WIDE, (_YEARLESS,), _syslog_header),
-        (formats.LEVEL_FIRST, (_ANY, _REDIS), formats.header_fields),
-        (formats.LETTER_LEVEL, (_ANY,), _logcat_header),
-        (formats.LEVEL_LATER, (_ANY, _YEARLESS), formats.header_fields),
-        (formats.SYSLOG_PID, (_ANY,), _syslog_header),
-        (formats.SYSLOG_HOST, (_YEARLESS,), _syslog_header),
-        (formats.NO_LEVEL, (_ANY, _YEARLESS, _KLOG, _REDIS), formats.header_fields),
-    )
     mixed = bool((kinds != kinds[0]).any())
-    for pattern, wanted, read in steps:
+    for pattern, wanted, read in _STEPS:
         if not mixed and kinds[0] not in wanted:
             continue
         left = ~out.taken & np.isin(kinds, wanted) if mixed else ~out.taken
@@ -276,29 +296,27 @@ def _header_steps(rest: pl.Series, kinds: Ints, out: _Found) -> None:
         if not len(rows):
             continue
         some = rest if len(rows) == len(rest) else rest.gather(rows)
-        headers = some.str.extract(pattern).to_list()
+        lengths = (some.str.len_chars() - some.str.replace(pattern, "").str.len_chars()).to_numpy().astype(np.int64)
+        if pattern is not formats.NO_LEVEL:
+            hit = lengths > 0
+            if not hit.any():
+                continue
+            if not hit.all():
+                rows, lengths = rows[hit], lengths[hit]
+                some = some.filter(pl.Series(hit))
+        headers = pl.select(pl.lit(some).str.slice(0, pl.Series(lengths))).to_series().to_list()
         _read_headers(headers, rows, read, out)
 
 
-def _read_headers(headers: list[str | None], rows: Ints, read: Callable[[str], formats.Header], out: _Found) -> None:
-    whole = len(rows) == len(out.taken) and None not in headers
-    if whole:
-        fields = [read(h) for h in headers]  # type: ignore[arg-type]
-        hit = rows
-        out.service = [f.service for f in fields]
-        out.format = [f.format for f in fields]
-    else:
-        fields, places = [], []
-        for row, header in zip(rows.tolist(), headers, strict=True):
-            if header is not None:
-                found = read(header)
-                fields.append(found)
-                places.append(row)
-                out.service[row], out.format[row] = found.service, found.format
-        hit = np.array(places, dtype=np.int64)
-    out.taken[hit] = True
-    out.length[hit] = [f.length for f in fields]
-    out.severity[hit] = [f.severity for f in fields]
+def _read_headers(headers: list[str], rows: Ints, read: Callable[[str], formats.Header], out: _Found) -> None:
+    """Read each distinct header once."""
+    fields: dict[str, tuple[int, int, int]] = {}
+    for header in dict.fromkeys(headers):
+        found = read(header)
+        fields[header] = (found.length, found.severity, out.code(found.service, found.format))
+    read_rows = np.array([fields[header] for header in headers], dtype=np.int64)
+    out.taken[rows] = True
+    out.length[rows], out.severity[rows], out.codes[rows] = read_rows.T
 
 
 def _redis_header(header: str) -> formats.Header:
@@ -317,6 +335,21 @@ def _syslog_header(header: str) -> formats.Header:
     return formats.Header(0, formats.tag_of(header), len(header), "syslog")
 
 
+_STEPS: tuple[tuple[str, tuple[int, ...], Callable[[str], formats.Header]], ...] = (
+    (formats.REDIS, (_REDIS,), _redis_header),
+    (formats.KLOG, (_KLOG,), _klog_header),
+    (formats.SYSLOG, (_YEARLESS,), _syslog_header),
+    (formats.SYSLOG_WIDE, (_YEARLESS,), _syslog_header),
+    (formats.LEVEL_FIRST, (_ANY, _REDIS), formats.header_fields),
+    (formats.LETTER_LEVEL, (_ANY,), _logcat_header),
+    (formats.LEVEL_LATER, (_ANY, _YEARLESS), formats.header_fields),
+    (formats.SYSLOG_PID, (_ANY,), _syslog_header),
+    (formats.SYSLOG_HOST, (_YEARLESS,), _syslog_header),
+    (formats.NO_LEVEL, (_ANY, _YEARLESS, _KLOG, _REDIS), formats.header_fields),
+)
+"""Pattern, the kinds of lines that it is for, and how its header is read; in order."""
+
+
 def _plain_frame(
     batch: _Batch,
     texts: pl.Series,
@@ -328,14 +361,13 @@ def _plain_frame(
     before: tuple[Ints, Ints, Bytes],
 ) -> pl.DataFrame:
     """Build the line frame of headers that the cascade has read."""
-    severity = out.severity.astype(np.int64)
-    _severity_before(batch, rows, before, severity, out.service)
+    severity = out.severity
+    _severity_before(batch, rows, before, out)
     cut = offsets + out.length
-    services, names = pl.Series(out.service, dtype=pl.String), pl.Series(out.format, dtype=pl.String)
+    services, names = out.label(0, keep), out.label(1, keep)
     if len(keep) < len(rows):
         texts, times, rows = texts.gather(keep), times[keep], rows[keep]
         cut, severity = cut[keep], severity[keep]
-        services, names = services.gather(keep), names.gather(keep)
     body = body_of(texts, cut)
     columns: dict[str, object] = {"service": services, "format": names, "body": body}
     _word_severity(body, severity)
@@ -357,35 +389,34 @@ def body_of(texts: pl.Series, cut: Ints) -> pl.Series:
     return body
 
 
-def _severity_before(
-    batch: _Batch,
-    rows: Ints,
-    before: tuple[Ints, Ints, Bytes],
-    severity: Ints,
-    service: list[str | None],
-) -> None:
+def _severity_before(batch: _Batch, rows: Ints, before: tuple[Ints, Ints, Bytes], out: _Found) -> None:
     """Fill severity and service from what stands before the timestamp: priority, letter, level, [service]."""
     marks, positions, lead = before
+    severity = out.severity
+    if not marks.any():
+        return
     for row in np.flatnonzero((marks == _PRIORITY) & (lead == _LESS) & (severity == 0)).tolist():
         text = batch.buffer[batch.starts[rows[row]] + 1 : positions[row] - 1].tobytes()
         severity[row] = severities.from_syslog(int(text))
     for byte, number in formats.KLOG_SEVERITY.items():
         severity[(marks == _LETTER) & (lead == byte)] = number
-    for row in np.flatnonzero(marks == _TOKEN).tolist():
+    for row in np.flatnonzero((marks == _TOKEN) & ((severity == 0) | (lead == _OPEN))).tolist():
         token = batch.buffer[batch.starts[rows[row]] : positions[row]].tobytes().decode("ascii", "replace")
         word = token.strip(" []:,|-<>")
         severity[row] = severity[row] or severities.from_word(word)
-        if token.startswith("[") and service[row] is None and formats.is_service(word):
-            service[row] = word
+        service, name = out.labels[out.codes[row]]
+        if token.startswith("[") and service is None and formats.is_service(word):
+            out.codes[row] = out.code(word, name)
 
 
 def _word_severity(body: pl.Series, severity: Ints) -> None:
     """Fill severities that no header tells from a level word in front of the message."""
     rows = np.flatnonzero(severity == 0)
     if len(rows):
-        words = (body if len(rows) == len(body) else body.gather(rows)).str.extract(formats.WORD_AT_START)
-        if words.null_count() < len(words):
-            severity[rows] = [severities.from_word(w) for w in words.to_list()]
+        some = body if len(rows) == len(body) else body.gather(rows)
+        has = some.str.contains(formats.WORD_AT_START)
+        if has.any():
+            severity[rows[has.to_numpy()]] = [formats.word_severity(t) for t in some.filter(has).to_list()]
 
 
 def request_columns(body: pl.Series, severity: Ints) -> dict[str, object]:
@@ -393,25 +424,27 @@ def request_columns(body: pl.Series, severity: Ints) -> dict[str, object]:
     rows = np.flatnonzero(body.str.contains(" HTTP/", literal=True).to_numpy())
     if not len(rows):
         return {}
+    rows = rows[body.gather(rows).str.contains(formats.REQUEST).to_numpy()]
+    if not len(rows):
+        return {}
     found = body.gather(rows).str.extract_groups(formats.REQUEST).struct.unnest()
     operation: list[str | None] = [None] * len(body)
     status: list[int | None] = [None] * len(body)
     for row, (method, path, code) in zip(rows.tolist(), found.iter_rows(), strict=True):
-        if code is not None:
-            operation[row], status[row] = access.operation(method, path), int(code)
-            if int(code) >= 500:
-                severity[row] = max(int(severity[row]), _ERROR)
+        operation[row], status[row] = access.operation(method, path), int(code)
+        if int(code) >= 500:
+            severity[row] = max(int(severity[row]), _ERROR)
     return {"operation": operation, "status": status}
 
 
 def _access(batch: _Batch, left: Ints) -> tuple[Bools, pl.DataFrame | None]:
     """Take lines of the common and combined log formats."""
     texts = batch.rows(left)
-    found = texts.str.extract_groups(formats.ACCESS).struct.unnest()
-    taken = found.to_series(1).is_not_null().to_numpy()
+    taken = texts.str.contains(formats.ACCESS).to_numpy()
     if not taken.any():
         return taken, None
-    found, texts = found.filter(pl.Series(taken)), texts.filter(pl.Series(taken))
+    texts = texts.filter(pl.Series(taken))
+    found = texts.str.extract_groups(formats.ACCESS).struct.unnest()
     us, valid, zones = timestamps.from_values(found.to_series(1).to_list(), batch.clock.tz)
     status = found.to_series(4).cast(pl.Int16).to_numpy()
     routes = zip(found.to_series(2).to_list(), found.to_series(3).to_list(), strict=True)
@@ -429,14 +462,10 @@ def _access(batch: _Batch, left: Ints) -> tuple[Bools, pl.DataFrame | None]:
 def _syslog_5424(batch: _Batch, left: Ints) -> tuple[Bools, pl.DataFrame | None]:
     """Take lines of RFC 5424."""
     texts = batch.rows(left)
-    candidates = texts.str.starts_with("<").to_numpy()
-    if not candidates.any():
-        return candidates, None
-    found = texts.str.extract_groups(formats.SYSLOG_5424).struct.unnest()
-    taken = found.to_series(0).is_not_null().to_numpy()
+    taken = texts.str.contains(formats.SYSLOG_5424).to_numpy()
     if not taken.any():
         return taken, None
-    found = found.filter(pl.Series(taken))
+    found = texts.filter(pl.Series(taken)).str.extract_groups(formats.SYSLOG_5424).struct.unnest()
     stamps = found.to_series(1).to_list()
     us, valid, zones = timestamps.from_values(stamps, batch.clock.tz)
     body = found.to_series(4).str.strip_prefix("\ufeff").str.slice(0, MAX_BODY)
@@ -465,21 +494,25 @@ def _level_first(batch: _Batch, left: Ints) -> tuple[Bools, pl.DataFrame | None]
     """Take lines that begin with a level and have no timestamp."""
     texts = batch.rows(left)
     heads = texts.str.slice(0, _HEADER_CHARS)
-    headers = heads.str.extract(formats.BARE_LEVEL)
     lower = heads.str.contains(formats.DOTNET)
-    if lower.any():
-        headers = headers.fill_null(heads.str.extract(formats.DOTNET))
-    taken = headers.is_not_null().to_numpy()
+    bodies = pl.select(
+        pl.when(pl.lit(lower))
+        .then(pl.lit(heads).str.replace(formats.DOTNET_PREFIX, ""))
+        .otherwise(pl.lit(heads).str.replace(formats.BARE_LEVEL, ""))
+    ).to_series()
+    lengths = heads.str.len_chars() - bodies.str.len_chars()
+    taken = (lengths > 0).to_numpy()
     if not taken.any():
         return taken, None
-    headers, texts = headers.drop_nulls(), texts.filter(pl.Series(taken))
-    fields = [formats.header_fields(h) for h in headers.to_list()]
+    texts = texts.filter(pl.Series(taken))
+    headers = [h[:n] for h, n in zip(heads.to_list(), lengths.to_list(), strict=True) if n > 0]
+    fields = [formats.header_fields(h) for h in headers]
     severity = np.array([f.severity for f in fields], dtype=np.int64)
     body = body_of(texts, np.array([f.length for f in fields], dtype=np.int64))
     columns: dict[str, object] = {
         "service": [f.service for f in fields],
         "body": body,
-        "format": [_bare_name(h) for h in headers.to_list()],
+        "format": [_bare_name(h) for h in headers],
     }
     columns.update(request_columns(body, severity))
     columns["severity"] = pl.Series(severity, dtype=pl.UInt8)
@@ -503,4 +536,4 @@ def _bare(batch: _Batch, left: Ints) -> pl.DataFrame:
     return line_frame(batch.index[left], columns)
 
 
-__all__ = ["NO_ZONE", "Clock", "body_of", "parse_text", "request_columns"]
+__all__ = ["NO_ZONE", "Clock", "TextLines", "body_of", "parse_text", "request_columns"]

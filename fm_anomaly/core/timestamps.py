@@ -85,12 +85,15 @@ class _Layout:
     classes: bytes
     parts: dict[str, tuple[int, ...]]
     colon_fraction: bool
+    order: tuple[int, ...]
+    """Places in the order in which they are compared: punctuation first, it tells layouts apart."""
 
 
 def _compiled(layout: str) -> _Layout:
     classes = "".join("0" if c in "YyMDhmsf" else "a" if c in "BWT" else c for c in layout)
     parts = {c: tuple(i for i, x in enumerate(layout) if x == c) for c in "YyMDhmsfB" if c in layout}
-    return _Layout(classes.encode(), parts, layout == "YYYYMMDD-hh:mm:ss")
+    order = tuple(sorted(range(len(classes)), key=lambda i: (classes[i] in "0a", i)))
+    return _Layout(classes.encode(), parts, layout == "YYYYMMDD-hh:mm:ss", order)
 
 
 _COMPILED = tuple(_compiled(layout) for layout in LAYOUTS)
@@ -129,9 +132,9 @@ def scan(buffer: Bytes, positions: Ints) -> Stamps:
     )
     if not n:
         return out
-    heads = np.lib.stride_tricks.sliding_window_view(buffer, _WIDTH)[positions]
+    heads = _columns(buffer, positions)
     classes = np.take(_CLASSES, heads)
-    first = classes[:, 0]
+    first = classes[0]
     for kind, layouts in ((48, _DIGIT_FIRST), (97, _LETTER_FIRST)):
         left = np.flatnonzero(first == kind)
         for layout in layouts:
@@ -143,47 +146,54 @@ def scan(buffer: Bytes, positions: Ints) -> Stamps:
     return out
 
 
+def _columns(buffer: Bytes, positions: Ints) -> Bytes:
+    """Return the bytes from each position on as rows by offset: shape (offsets, positions), each contiguous."""
+    rows = np.lib.stride_tricks.sliding_window_view(buffer, _WIDTH)[positions]
+    return np.ascontiguousarray(rows.T)
+
+
 _DIGIT_FIRST = tuple(layout for layout in _COMPILED if layout.classes[:1] == b"0")
 _LETTER_FIRST = tuple(layout for layout in _COMPILED if layout.classes[:1] == b"a")
 
 
 def _try_layout(layout: _Layout, buffer: Bytes, heads: Bytes, classes: Bytes, left: Ints, out: Stamps) -> Ints:
     """Read the rows `left` that have this layout into `out`; return the rows that have not."""
+    whole = len(left) == heads.shape[1]
     width = len(layout.classes)
-    whole = len(left) == len(heads)
-    some = classes if whole else classes[left]
-    view = np.ascontiguousarray(some[:, :width]).view(f"S{width}").ravel()
-    hit = (view == layout.classes) & (some[:, width] != 48)
-    if not hit.any():
-        return left
+    hit = (classes[width] if whole else classes[width, left]) != 48
+    for at in layout.order:
+        hit &= (classes[at] if whole else classes[at, left]) == layout.classes[at]
+        if not hit.any():
+            return left
     everything = bool(hit.all())
     rows = left if everything else left[hit]
-    _read(layout, buffer, heads if whole and everything else heads[rows], rows, out)
-    return left[~hit] if not everything else left[:0]
+    _read(layout, buffer, heads if whole and everything else heads[:, rows], rows, out)
+    return left[:0] if everything else left[~hit]
 
 
 def _read(layout: _Layout, buffer: Bytes, heads: Bytes, rows: Ints, out: Stamps) -> None:
-    digits = heads.astype(np.int64) - 48 if len(heads) < 64 else None
+    n = heads.shape[1]
 
     def number(part: str) -> Ints:
-        total = np.zeros(len(heads), np.int64)
+        total = np.zeros(n, np.int32)
         for column in layout.parts[part]:
-            value = heads[:, column].astype(np.int64) - 48 if digits is None else digits[:, column]
-            total = total * 10 + value
-        return total
+            total *= 10
+            total += heads[column]
+            total -= 48
+        return total.astype(np.int64)
 
     month, known = _month(layout, heads, number)
     yearless = "Y" not in layout.parts and "y" not in layout.parts
     dateless = "D" not in layout.parts
     year = number("Y") if "Y" in layout.parts else 2000 + number("y") if "y" in layout.parts else None
-    years = year if year is not None else np.full(len(heads), 1970 if dateless else 1972, np.int64)
-    day = np.ones(len(heads), np.int64) if dateless else number("D")
+    years = year if year is not None else np.full(n, 1970 if dateless else 1972, np.int64)
+    day = np.ones(n, np.int64) if dateless else number("D")
     if layout.classes.startswith(b"00/00/0000"):
         month, day = np.where(month > 12, day, month), np.where(month > 12, month, day)
     hour, minute, second = number("h"), number("m"), number("s")
     known &= _is_date(years, month, day) & (hour < 24) & (minute < 60) & (second <= 60)
     fraction, length = _fraction(layout, heads)
-    us = (days_from_civil(years, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * US_PER_S
+    us = (_days(years, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * US_PER_S
     ends = out.end[rows] + len(layout.classes) + length
     offsets, zone_length = _zones(buffer, ends)
     out.us[rows] = us + fraction
@@ -194,16 +204,23 @@ def _read(layout: _Layout, buffer: Bytes, heads: Bytes, rows: Ints, out: Stamps)
     out.yearless[rows] = yearless and not dateless
 
 
+def _days(year: Ints, month: Ints, day: Ints) -> Ints:
+    """Return `days_from_civil`; where all are of one month, it is worked out once."""
+    if len(year) and (year == year[0]).all() and (month == month[0]).all():
+        return days_from_civil(year[:1], month[:1], np.zeros(1, np.int64)) + day
+    return days_from_civil(year, month, day)
+
+
 def _month(layout: _Layout, heads: Bytes, number: Any) -> tuple[Ints, Bools]:
     """Return the month and whether it is one."""
     if "M" in layout.parts:
         month = number("M")
         return month, (month >= 1) & (month <= 12)
     if "B" not in layout.parts:
-        return np.ones(len(heads), np.int64), np.ones(len(heads), np.bool_)
+        return np.ones(heads.shape[1], np.int64), np.ones(heads.shape[1], np.bool_)
     a, b, c = layout.parts["B"]
-    lower = heads | 32
-    key = (lower[:, a].astype(np.int64) << 16) | (lower[:, b].astype(np.int64) << 8) | lower[:, c]
+    lower = heads[[a, b, c]].astype(np.int64) | 32
+    key = (lower[0] << 16) | (lower[1] << 8) | lower[2]
     place = np.searchsorted(_MONTH_KEYS, key, sorter=_MONTH_ORDER).clip(0, 11)
     found = _MONTH_ORDER[place]
     return found + 1, _MONTH_KEYS[found] == key
@@ -212,7 +229,8 @@ def _month(layout: _Layout, heads: Bytes, number: Any) -> tuple[Ints, Bools]:
 def _is_date(year: Ints, month: Ints, day: Ints) -> Bools:
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     month = month.clip(0, 12)
-    return (day >= 1) & (day <= _DAYS[month]) & ((month != 2) | (day < 29) | leap)
+    result: Bools = (day >= 1) & (day <= _DAYS[month]) & ((month != 2) | (day < 29) | leap)
+    return result
 
 
 def days_from_civil(year: Ints, month: Ints, day: Ints) -> Ints:
@@ -227,41 +245,43 @@ def days_from_civil(year: Ints, month: Ints, day: Ints) -> Ints:
 
 def _fraction(layout: _Layout, heads: Bytes) -> tuple[Ints, Ints]:
     """Return microseconds and byte length of the fraction after (or, with f, within) the stamp."""
-    n = len(heads)
+    n = heads.shape[1]
     if "f" in layout.parts:
-        parts = heads[:, layout.parts["f"]].astype(np.int64) - 48
-        return parts @ _POWERS, np.zeros(n, np.int64)
+        parts = heads[list(layout.parts["f"])].astype(np.int64) - 48
+        return _POWERS @ parts, np.zeros(n, np.int64)
     at = len(layout.classes)
-    mark = heads[:, at]
-    begins = (mark == 46) | (mark == 44)
+    mark = heads[at]
+    run = (mark == 46) | (mark == 44)
     if layout.colon_fraction:
-        begins |= mark == 58
-    if not begins.any():
-        return np.zeros(n, np.int64), np.zeros(n, np.int64)
-    digits = heads[:, at + 1 : at + 10] - np.uint8(48)  # other bytes wrap to above 9
-    run = np.logical_and.accumulate(digits < 10, axis=1) & begins[:, None]
-    length = run.sum(axis=1)
-    us = np.where(run[:, :6], digits[:, :6], 0).astype(np.int64) @ _POWERS
-    return us, np.where(length > 0, length + 1, 0)
+        run |= mark == 58
+    us, length = np.zeros(n, np.int32), np.zeros(n, np.int64)
+    for place in range(9):
+        if not run.any():
+            break
+        digit = heads[at + 1 + place] - np.uint8(48)  # other bytes wrap to above 9
+        run = run & (digit < 10)
+        length += run
+        if place < 6:
+            us += np.where(run, digit, 0) * np.int32(_POWERS[place])
+    return us.astype(np.int64), np.where(length > 0, length + 1, 0)
 
 
 def _zones(buffer: Bytes, ends: Ints) -> tuple[Ints, Ints]:
     """Return zone offsets in minutes and how many bytes each zone takes, at the positions `ends`."""
     offsets = np.full(len(ends), NO_ZONE, np.int64)
     lengths = np.zeros(len(ends), np.int64)
-    tail = np.lib.stride_tricks.sliding_window_view(buffer, 8)[ends]
-    first = tail[:, 0]
-    after = np.take(_CLASSES, tail[:, 1])
+    first, second = buffer[ends], buffer[ends + 1]
+    after = np.take(_CLASSES, second)
     zulu = ((first == 90) | (first == 122)) & (after != 97) & (after != 48)
     offsets[zulu], lengths[zulu] = 0, 1
     spaced = (first == 32).astype(np.int64)
-    sign = np.where(spaced == 1, tail[:, 1], first)
+    sign = np.where(spaced == 1, second, first)
     rows = np.flatnonzero((sign == 43) | (sign == 45))
     if len(rows):
         _numeric_zones(buffer, ends, spaced, rows, offsets, lengths)
-    rows = np.flatnonzero((spaced == 1) & (tail[:, 1] >= 65) & (tail[:, 1] <= 90))
+    rows = np.flatnonzero((spaced == 1) & (second >= 65) & (second <= 90))
     if len(rows):
-        _named_zones(tail, rows, offsets, lengths)
+        _named_zones(buffer, ends, rows, offsets, lengths)
     return offsets, lengths
 
 
@@ -281,9 +301,10 @@ def _numeric_zones(buffer: Bytes, ends: Ints, spaced: Ints, rows: Ints, offsets:
     lengths[rows[good]] = size[good]
 
 
-def _named_zones(tail: Bytes, rows: Ints, offsets: Ints, lengths: Ints) -> None:
-    names = np.ascontiguousarray(tail[rows, 1:4]).view("S3").ravel()
-    ends = np.take(_CLASSES, tail[rows, 4]) != 97
+def _named_zones(buffer: Bytes, after: Ints, rows: Ints, offsets: Ints, lengths: Ints) -> None:
+    tail = np.lib.stride_tricks.sliding_window_view(buffer, 4)[after[rows] + 1]
+    names = np.ascontiguousarray(tail[:, :3]).view("S3").ravel()
+    ends = np.take(_CLASSES, tail[:, 3]) != 97
     for name, minutes in _ZONE_NAMES.items():
         hit = rows[(names == name) & ends]
         offsets[hit], lengths[hit] = minutes, 4
@@ -291,19 +312,19 @@ def _named_zones(tail: Bytes, rows: Ints, offsets: Ints, lengths: Ints) -> None:
 
 def _try_epoch(heads: Bytes, classes: Bytes, left: Ints, out: Stamps) -> None:
     """Read epoch numbers of 10 digits (with a fraction), 13, 16 or 19 digits, from 2001 to 2065."""
-    digits = classes[left][:, :20] == 48
-    runs = np.logical_and.accumulate(digits, axis=1).sum(axis=1)
+    digits = classes[:20, left] == 48
+    runs = np.logical_and.accumulate(digits, axis=0).sum(axis=0)
     for length, per_s in ((10, 1), (13, 1_000), (16, 1_000_000), (19, 1_000_000_000)):
         rows = left[runs == length]
         if not len(rows):
             continue
         powers = 10 ** np.arange(length - 1, -1, -1, dtype=np.int64)
-        value = (heads[rows, :length].astype(np.int64) - 48) @ powers
+        value = powers @ (heads[:length, rows].astype(np.int64) - 48)
         good = (value >= 1_000_000_000 * per_s) & (value < 3_000_000_000 * per_s)
-        good &= ~np.isin(classes[rows, length], (97, 45, 95, 47))
+        good &= ~np.isin(classes[length, rows], (97, 45, 95, 47))
         rows, value = rows[good], value[good]
         us = value * (US_PER_S // per_s) if per_s <= US_PER_S else value // (per_s // US_PER_S)
-        fraction, size = _fraction(_Layout(b"0" * length, {}, False), heads[rows])
+        fraction, size = _fraction(_Layout(b"0" * length, {}, False, ()), heads[:, rows])
         out.us[rows] = us + (fraction if length == 10 else 0)
         out.matched[rows] = out.valid[rows] = True
         out.end[rows] += length + (size if length == 10 else 0)
@@ -317,7 +338,7 @@ def to_utc(stamps: Stamps, tz: str) -> Ints:
     read with the offset from before it. Raises what Polars raises for an unknown zone.
     """
     naive = stamps.offset_min == NO_ZONE
-    utc = stamps.us - np.where(naive, 0, stamps.offset_min) * (60 * US_PER_S)
+    utc: Ints = stamps.us - np.where(naive, 0, stamps.offset_min) * (60 * US_PER_S)
     if tz != "UTC" and naive.any():
         utc[naive] = local_to_utc(stamps.us[naive], tz)
     return utc
@@ -332,11 +353,12 @@ def local_to_utc(us: Ints, tz: str) -> Ints:
         hour = pl.duration(hours=1)
         before = pl.select(pl.lit(local) - hour).to_series()
         utc = pl.select(pl.coalesce(utc, _placed(before, tz) + 3_600 * US_PER_S)).to_series()
-    return utc.fill_null(0).to_numpy().astype(np.int64)
+    result: Ints = utc.fill_null(0).to_numpy().astype(np.int64)
+    return result
 
 
 def _placed(local: pl.Series, tz: str) -> pl.Series:
-    placed = local.dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
+    placed: pl.Series = local.dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
     return placed.dt.convert_time_zone("UTC").dt.epoch("us")
 
 
