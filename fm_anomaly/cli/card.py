@@ -19,6 +19,7 @@ MAX_CARDS = 8
 _MAX_KNOWN = 5
 _MAX_DIGEST = 3
 _TIME_COLUMN = 62
+_MAX_TIME_COLUMN = 96
 _LABEL = "dim"
 _STYLE = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "bold cyan"}
 _LOWEST = {"volume_drop", "silence"}
@@ -41,7 +42,7 @@ def scan_lines(scan: Scan, *, show_all: bool = False, verbose: bool = False) -> 
     shown = incidents if show_all else incidents[:MAX_CARDS]
     face, short = face_of(scan), short_ids([t["template_id"] for t in scan["templates"]])
     for incident in shown:
-        yield from incident_lines(incident, face, short, verbose=verbose)
+        yield from incident_lines(incident, face, short, column=_time_column(shown), verbose=verbose)
     if len(shown) < len(incidents):
         yield _folded(incidents[len(shown) :])
     yield from _known_lines(scan)
@@ -61,21 +62,18 @@ def head_lines(scan: Scan, verb: str = "scan") -> Iterator[Text]:
 
 
 def incident_lines(
-    incident: dict[str, Any], face: Clockface, short: dict[str, str], *, verbose: bool = False
+    incident: dict[str, Any],
+    face: Clockface,
+    short: dict[str, str],
+    *,
+    column: int = _TIME_COLUMN,
+    verbose: bool = False,
 ) -> Iterator[Text]:
-    """Yield one incident as a card of about six lines."""
+    """Yield one incident as a card of about six lines; its time stands at `column`."""
     severity = incident["severity"]
-    services = terminal(", ".join(incident["services"][:3]))
-    kind = incident["kind"].replace("_", " ").upper()
-    title = Text.assemble(
-        (f"#{incident['number']} ", "bold"),
-        (severity.upper(), _STYLE[severity]),
-        (f"  {services}", "bold cyan"),
-        (f"  {kind}", "bold"),
-        f"  {terminal(clipped(incident['title'], 72))}",
-    )
-    title.append(" " * max(2, _TIME_COLUMN - title.cell_len))
-    title.append(face.between(incident["start"], incident["end"]), style=_LABEL)
+    title = _title(incident)
+    title.truncate(column - 2, overflow="ellipsis", pad=True)
+    title.append(f"  {face.between(incident['start'], incident['end'])}", style=_LABEL)
     yield title
     yield from _labelled("what", incident["what"])
     yield from _labelled("why", [incident["reason"]])
@@ -85,6 +83,25 @@ def incident_lines(
         bars = sparkline(series["values"], lowest=incident["kind"] in _LOWEST)
         yield Text.assemble(("   rate  ", _LABEL), (bars, _STYLE[severity].removeprefix("bold ")))
     yield Text.assemble(("   see   ", _LABEL), _see(incident, face, short))
+
+
+def _title(incident: dict[str, Any]) -> Text:
+    severity = incident["severity"]
+    services = incident["services"]
+    more = f" +{len(services) - 3}" if len(services) > 3 else ""
+    return Text.assemble(
+        (f"#{incident['number']} ", "bold"),
+        (severity.upper(), _STYLE[severity]),
+        (f"  {terminal(', '.join(services[:3]))}{more}", "bold cyan"),
+        (f"  {incident['kind'].replace('_', ' ').upper()}", "bold"),
+        f"  {terminal(clipped(incident['title'], 72))}",
+    )
+
+
+def _time_column(incidents: Sequence[dict[str, Any]]) -> int:
+    """Return where the times stand, the same for all cards: behind the longest title, within bounds."""
+    longest = max((_title(incident).cell_len for incident in incidents), default=0)
+    return min(max(longest + 2, _TIME_COLUMN), _MAX_TIME_COLUMN)
 
 
 def face_of(scan: Scan) -> Clockface:

@@ -56,7 +56,7 @@ def binned(
 
 
 def series_chart(bars: Bars, span: tuple[float, float], label: str) -> str:
-    """Return the SVG of a series; values outside the band are marked.
+    """Return the SVG of a series; the incident's values outside the band are marked.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def series_chart(bars: Bars, span: tuple[float, float], label: str) -> str:
         f'<svg class="chart" viewBox="0 0 {n} {_HEIGHT:g}" preserveAspectRatio="none" role="img" aria-label="{label}">',
         f'<rect class="during" x="{x0:.2f}" y="0" width="{max(x1 - x0, 0.004 * n):.2f}" height="{_HEIGHT:g}"/>',
         *_band(bars, scale),
-        *_bar_rects(bars, scale),
+        *_bar_paths(bars, scale, x0, x1),
         "</svg>",
     ]
     return "".join(parts)
@@ -113,20 +113,19 @@ def _band(bars: Bars, scale: float) -> list[str]:
     return out
 
 
-def _bar_rects(bars: Bars, scale: float) -> list[str]:
-    """Return two paths: the bars within the expected range, and those outside it."""
-    within: list[str] = []
-    outside: list[str] = []
+def _bar_paths(bars: Bars, scale: float, x0: float, x1: float) -> list[str]:
+    """Return two paths: the bars of the incident that lie outside the expected range, and all others."""
+    plain: list[str] = []
+    marked: list[str] = []
     for i, value in enumerate(bars.values):
         if value is None:
             continue
         low, high = bars.low[i], bars.high[i]
-        is_outside = (high is not None and value > high) or (low is not None and value < low)
+        is_expected = low is not None and high is not None and low <= value <= high
+        is_marked = i + 1 > x0 and i < x1 and not is_expected
         # a value of nothing that is too little is drawn as a mark, or it would not be seen
-        tall = max(value * scale, 2.5 if is_outside else 0.0)
-        (outside if is_outside else within).append(f"M{i + 0.1:.1f} {_HEIGHT:g}v-{tall:.2f}h.8v{tall:.2f}z")
+        tall = max(value * scale, 2.5 if is_marked else 0.0)
+        (marked if is_marked else plain).append(f"M{i + 0.1:.1f} {_HEIGHT:g}v-{tall:.2f}h.8v{tall:.2f}z")
     return [
-        f'<path class="{name}" d="{"".join(path)}"/>'
-        for name, path in (("within", within), ("outside", outside))
-        if path
+        f'<path class="{name}" d="{"".join(path)}"/>' for name, path in (("within", plain), ("outside", marked)) if path
     ]

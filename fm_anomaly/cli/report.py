@@ -161,16 +161,24 @@ def _figure(incident: dict[str, Any], scan: Scan, face: Clockface) -> str:
 def _expected(bars: Bars) -> str:
     """Return ", expected 0 to 1": the range where it is widest; "" for a series without one."""
     low, high = ([v for v in band if v is not None] for band in (bars.low, bars.high))
-    return f", expected {min(low):,.3g} to {max(high):,.3g}" if low and high else ""
+    return f", expected {_number(min(low))} to {_number(max(high))}" if low and high else ""
+
+
+def _number(value: float) -> str:
+    return "<0.1" if 0 < value < 0.1 else f"{value:,.3g}"
 
 
 def _evidence(incident: dict[str, Any]) -> str:
     lines = incident["evidence"]
     if not lines:
         return ""
-    return "".join(
+    first, *rest = (
         f'<pre><span class="at">{esc(e["source"])} line {e["line"]:,}</span>{_text(e["text"])}</pre>' for e in lines
     )
+    if not rest:
+        return first
+    more = plural(len(rest), "more line", "more lines")
+    return f"{first}<details><summary>{more}</summary>{''.join(rest)}</details>"
 
 
 def _text(text: str) -> str:
