@@ -18,6 +18,8 @@ from fm_anomaly.core.frames import US_PER_S, StreamKey
 from fm_anomaly.core.series import DetectionParams, Limits, StreamSeries
 
 DEFAULTS = DetectionParams()
+MIN_KNOWN_PER_MIN = 1 / 60
+"""An error that comes less than once an hour is rare, not chronic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,12 @@ class Detection:
         out.sort(key=lambda a: a.order)
         return out
 
+    def merge(self, stream: StreamKey, old: int, into: int) -> None:
+        """Say that template ``old`` of a stream is from now on counted as ``into``: what both taught is joined."""
+        series = self._streams.get(stream)
+        if series is not None:
+            series.merge(old, into)
+
     def streams(self) -> list[StreamKey]:
         """Return the known streams, sorted."""
         return sorted(self._streams)
@@ -186,9 +194,11 @@ class Detection:
                     continue
                 if t.n_errors < min_count or t.n_buckets < 3 or span_us * 3 < history_us:
                     continue
-                rate = (t.count - t.n_alerted) * 60 * US_PER_S / max(span_us, self._bucket_us)
-                reason = f"steady {reasons.number(rate)}/min over {reasons.duration(span_us)}"
-                known = (key, index, t.template_id, t.text, t.count, rate, t.first_us, t.last_us, reason)
+                rate = t.n_errors * 60 * US_PER_S / max(span_us, self._bucket_us)
+                if rate < MIN_KNOWN_PER_MIN:
+                    continue
+                reason = f"steady {reasons.steady(rate)} over {reasons.duration(span_us)}"
+                known = (key, index, t.template_id, t.text, t.n_errors, rate, t.first_us, t.last_us, reason)
                 out.append(Known(*known))
         out.sort(key=lambda k: (-k.count, k.stream, k.template))
         return out

@@ -70,10 +70,10 @@ def duration(us: int) -> str:
 def number(x: float) -> str:
     """Return a number as people write it.
 
-    >>> number(12345.6), number(46.0), number(0.62), number(3.04)
-    ('12,346', '46', '0.6', '3')
+    >>> number(12345.6), number(46.0), number(0.62), number(3.04), number(0.004), number(0)
+    ('12,346', '46', '0.6', '3', '0.004', '0')
     """
-    if abs(x) >= 10 or abs(x - round(x)) < 0.05:
+    if abs(x) >= 10 or x == 0 or (abs(x) > 0.5 and abs(x - round(x)) < 0.05):
         return f"{round(x):,}"
     return f"{x:.1f}" if abs(x) >= 0.1 else f"{x:.2g}"
 
@@ -81,6 +81,15 @@ def number(x: float) -> str:
 def per_minute(x: float, span_s: float) -> str:
     """Return a count in a span as a rate a minute."""
     return f"{number(x * 60 / span_s)}/min"
+
+
+def steady(per_min: float) -> str:
+    """Return a steady rate, by the hour where it is below one in two minutes.
+
+    >>> steady(0.62), steady(0.1)
+    ('0.6/min', '6/h')
+    """
+    return f"{number(per_min)}/min" if per_min >= 0.3 else f"{number(60 * per_min)}/h"
 
 
 def share(x: float) -> str:

@@ -180,6 +180,28 @@ class StreamSeries:
         self.due_at = at + self._params.silence_adopt_s // self._params.bucket_s
         return [Finding(AnomalyKind.SILENCE, "", reading, True, start_us)]
 
+    def merge(self, old: int, into: int) -> None:
+        """Join what is known of two templates, so that the sum of their counts is no burst and no news."""
+        gone = self.templates.pop(old, None) if old != into else None
+        if gone is None:
+            return
+        kept = self.templates.setdefault(into, gone)
+        if kept is gone:
+            return
+        kept.first_us, kept.last_us = min(kept.first_us, gone.first_us), max(kept.last_us, gone.last_us)
+        kept.first_at = min(kept.first_at, gone.first_at)
+        kept.count, kept.n_errors = kept.count + gone.count, kept.n_errors + gone.n_errors
+        kept.n_buckets, kept.peak = max(kept.n_buckets, gone.n_buckets), kept.peak + gone.peak
+        kept.n_alerted += gone.n_alerted
+        if kept.errors is None:
+            kept.errors = gone.errors
+        elif gone.errors is not None:
+            kept.errors.is_known = kept.errors.is_known or gone.errors.is_known
+        if kept.burst is None:
+            kept.burst = gone.burst
+        elif gone.burst is not None:
+            kept.burst.detector.absorb(gone.burst.detector)
+
     def history(self, at: int) -> int:
         """Return how many buckets of history lie before bucket ``at``."""
         return at - self.first_at

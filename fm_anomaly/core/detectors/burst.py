@@ -77,8 +77,14 @@ class BurstDetector:
     def score_one(self, at: int, x: float) -> Reading:
         """Return the stronger reading of the windows that end with bucket ``at``."""
         p = self._params
-        if x + self.backlog < p.min_count:
+        together = x + self.backlog
+        if together < p.min_count:
             return QUIET
+        if self.pending and self.pending[-1][0] >= at - p.windows[-1]:
+            # cheap and safe: the level learns no more than a few zeros before it is asked
+            floor = 0.7 * p.ratio * self.mean
+            if x < floor and together < floor * p.windows[-1]:
+                return QUIET
         mean, square, n, total, peak, wide = self._level_at(at)
         if n < p.warmup_buckets:
             return QUIET
@@ -123,6 +129,18 @@ class BurstDetector:
     def is_still(self, x: float, direction: int) -> bool:
         """Return whether a count keeps up the burst."""
         return x >= 2.0 * self.mean + 3
+
+    def absorb(self, other: BurstDetector) -> None:
+        """Take over the records that another detector has learned: their counts come together from now on."""
+        for one, two in ((self, other), (other, self)):
+            if one.settled >= 0:
+                one._settle(max(one.settled, two.settled) + one._params.windows[-1])
+        self.square += other.square + 2 * self.mean * other.mean
+        self.mean += other.mean
+        self.total, self.n = self.total + other.total, max(self.n, other.n)
+        self.peak, self.wide = self.peak + other.peak, self.wide + other.wide
+        self.settled = max(self.settled, other.settled)
+        self.pending = []
 
     def snapshot(self) -> list[Any]:
         """Return the state."""

@@ -46,6 +46,9 @@ _FLOOR_MS = 0.01
 _FLOOR_LOG = log(_FLOOR_MS)
 
 
+_Level = tuple[float, float, float, float, int, int]
+
+
 def log_durations(x: Sequence[float]) -> tuple[float, ...]:
     """Return the natural logarithms of milliseconds, those that are no number left out, 0.01 ms the least."""
     if len(x) > _FEW:
@@ -76,16 +79,17 @@ class LatencyDetector:
         """Learned 95th percentile, as a logarithm."""
         self.recent: list[tuple[int, int, float, int]] = []
         """(bucket, number, sum of logarithms, number beyond the edge) of the newest buckets."""
-        self.levels: list[tuple[float, float, float, float, int, int]] = []
+        self.levels: list[_Level] = []
 
     def score_one(self, at: int, x: Sequence[float]) -> Reading:
         """Return the strongest reading over the windows that end with bucket ``at``."""
         newest = self._row(at, x)
         best = QUIET
-        for window in self._params.windows:
-            for reading in self._judge(newest, window):
-                if reading.score.raw > best.score.raw:
-                    best = reading
+        if self.n < self._params.warmup_buckets:
+            return best
+        for reading in self._readings(newest):
+            if reading.score.raw > best.score.raw:
+                best = reading
         return best
 
     def view_one(self, at: int, x: Sequence[float]) -> Reading:
@@ -163,15 +167,24 @@ class LatencyDetector:
         self.levels = [(a, b, c, d, e, f) for a, b, c, d, e, f in state["levels"]]
         return self
 
-    def _judge(self, newest: tuple[int, int, float, int], window: int) -> list[Reading]:
+    def _readings(self, newest: tuple[int, int, float, int]) -> list[Reading]:
+        """Return what stands out in the windows, gathered in one walk from the newest bucket back."""
         at, count, total, slow = newest
-        level, width = self._level(), 1
-        for i in range(len(self.recent) - 1, -1, -1):
-            bucket, c, t, s = self.recent[i]
-            if bucket <= at - window:
-                break
-            count, total, slow, level = count + c, total + t, slow + s, self.levels[i]
-            width = at - bucket + 1
+        level, width, found = self._level(), 1, []
+        last = len(self.recent) - 1
+        for window in self._params.windows:
+            while last >= 0 and self.recent[last][0] > at - window:
+                bucket, c, t, s = self.recent[last]
+                count, total, slow, level = count + c, total + t, slow + s, self.levels[last]
+                width, last = at - bucket + 1, last - 1
+            found += self._judge(newest, (count, total, slow), width, level)
+        return found
+
+    def _judge(
+        self, newest: tuple[int, int, float, int], sums: tuple[int, float, int], width: int, level: _Level
+    ) -> list[Reading]:
+        """Hold the sums of a window against the level before it: its middle, and its tail."""
+        count, total, slow = sums
         mean, edge, n, seen = level[0], level[3], level[4], level[5]
         p = self._params
         if count < p.min_count or n < p.warmup_buckets or seen < p.warmup_count:
@@ -190,7 +203,7 @@ class LatencyDetector:
         self,
         newest: tuple[int, int, float, int],
         found: Reading,
-        level: tuple[float, float, float, float, int, int],
+        level: _Level,
     ) -> Reading:
         """Return the reading of the newest buckets only: where in the window the change began (CUSUM)."""
         at, count, total, _ = newest
@@ -208,9 +221,7 @@ class LatencyDetector:
             return found
         return replace(self._middle(count, total / count, width, level), score=found.score)
 
-    def _middle(
-        self, count: int, middle: float, window: int, level: tuple[float, float, float, float, int, int]
-    ) -> Reading:
+    def _middle(self, count: int, middle: float, window: int, level: _Level) -> Reading:
         """Return the reading of a mean logarithm."""
         mean, within, between, _, _, seen = level
         deviation = sqrt(within / count + between / window + self._params.drift**2 + within / max(seen, 1))
@@ -233,7 +244,7 @@ class LatencyDetector:
         beyond = sum(map(self.edge.__lt__, x)) / len(x)
         self.edge += max(alpha, 0.02) * 4.0 * scale * (beyond - _TAIL)
 
-    def _level(self) -> tuple[float, float, float, float, int, int]:
+    def _level(self) -> _Level:
         return (self.mean, self.within, self.between, self.edge, self.n, self.total)
 
     def _push(self, row: tuple[int, int, float, int]) -> None:
