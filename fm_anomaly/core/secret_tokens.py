@@ -196,21 +196,27 @@ _NO_MAILBOX = frozenset(["git"])
 
 def redact_emails(text: str, counts: Counts) -> str:
     """Redact e-mail addresses, `%40` for @ included."""
-    text = each(text, "@", _email_at("@", counts))
-    return each(text, "%40", _email_at("%40", counts)) if "%40" in text else text
+    text = _redact_emails_at("@", text, counts)
+    return _redact_emails_at("%40", text, counts) if "%40" in text else text
 
 
-def _email_at(at_sign: str, counts: Counts) -> Replace:
-    def replace(text: str, at: int) -> tuple[int, int, str] | None:
-        domain = _DOMAIN.match(text, at + len(at_sign))
-        if domain is None or domain[1].lower() in _NO_DOMAIN:
-            return None
-        start = _mailbox_start(text, at)
-        if start == at or text[start:at] in _NO_MAILBOX:
-            return None
-        return start, domain.end(), mark("email", counts)
-
-    return replace
+def _redact_emails_at(at_sign: str, text: str, counts: Counts) -> str:
+    """Go from right to left: whether a domain ends where it must depends on what stands after it in the end."""
+    out: list[str] = []
+    upto = len(text)
+    at = text.rfind(at_sign)
+    while at >= 0:
+        domain = _DOMAIN.match(text, at + len(at_sign), upto)
+        start = _mailbox_start(text, at) if domain is not None and domain[1].lower() not in _NO_DOMAIN else at
+        if domain is not None and start < at and text[start:at] not in _NO_MAILBOX:
+            out.append(text[domain.end() : upto])
+            out.append(mark("email", counts))
+            upto = start
+        at = text.rfind(at_sign, 0, min(at, upto))
+    if not out:
+        return text
+    out.append(text[:upto])
+    return "".join(reversed(out))
 
 
 _MAILBOX_CHARS = string.ascii_letters + string.digits + "._%+-"

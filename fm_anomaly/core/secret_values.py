@@ -211,7 +211,7 @@ def _is_plural(text: str, key: _Key) -> bool:
 
 def _bare_span(text: str, key: _Key) -> Span | None:
     at = key.value_at + _scheme_length(text, key, len(text))
-    form = _ELEMENT if key.separator == ">" else _PAIRS if key.word == "cookie" else _BARE
+    form = _ELEMENT if key.separator == ">" else _PAIRS if key.word == "cookie" and not key.quote else _BARE
     match = form.match(text, at)
     if match is None or not _is_secret(match[0]):
         return None
