@@ -40,17 +40,19 @@ def _mask(name: str, guard: str, pattern: str) -> Mask:
     return Mask(name, guard, re.compile(pattern, re.ASCII), MARK[name])
 
 
-# Written in the syntax that Python's and Rust's regular expressions share, without look-around, so that one
-# table serves the columns (`mask_hex`) and single messages. Word boundaries are ASCII in both.
-HEX_MASKS = (
-    _mask("uuid", "-", r"(?i:[0a-f]{8}-[0a-f]{4}-[0a-f]{4}-[0a-f]{4}-[0a-f]{12})"),
-    _mask(
-        "hex", "",
-        r"(?i:\b0x[0a-f]+\b)|(?i:\b(?:[a-f]+0|0+[a-f])[0a-f]{2,}\b)|\b(?:[a-f]{8,}|[A-F]{8,})\b",
-    ),
-    _mask("id", "0", r"\b(?:[A-Za-z]+0|0+[A-Za-z])[A-Za-z0]{10,}\b"),
-)  # fmt: skip
+# D is a digit: "0" in a folded message. Written in the syntax that Python's and Rust's regular expressions share,
+# without look-around, so that one table serves columns and single messages. Word boundaries are ASCII in both.
+_RUNS = (
+    ("uuid", "-", r"(?i:[Da-f]{8}-[Da-f]{4}-[Da-f]{4}-[Da-f]{4}-[Da-f]{12})"),
+    ("hex", "", r"(?i:\bDx[Da-f]+\b)|(?i:\b(?:[a-f]+D|D+[a-f])[Da-f]{2,}\b)|\b(?:[a-f]{8,}|[A-F]{8,})\b"),
+    ("id", "0", r"\b(?:[A-Za-z]+D|D+[A-Za-z])[A-Za-zD]{10,}\b"),
+)
+HEX_MASKS = tuple(_mask(name, guard, pattern.replace("D", "0")) for name, guard, pattern in _RUNS)
 """Masks of runs that differ from message to message in letters too; without them every one is a new shape."""
+RAW_HEX_PATTERNS = tuple(
+    (rf"(?-u){pattern.replace('D', '[0-9]').replace('[[0-9]', '[0-9')}", MARK[name]) for name, _, pattern in _RUNS
+)
+"""The same for messages whose digits are not folded yet, in Rust's syntax, with their marks."""
 
 _GENERIC_DOMAINS = "com|net|org|edu|gov|mil|int|info|biz|local|localdomain|internal|intranet|lan|corp|arpa|dev|cloud"
 # Two-letter country domains, without those that are words or endings of file names and keys (id, is, py, sh …).

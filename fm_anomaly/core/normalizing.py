@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fm_anomaly.core.masks import HEX_MASKS, KEY_VALUE, MASKS, Mask, mark_value
+from fm_anomaly.core.masks import HEX_MASKS, KEY_VALUE, MASKS, RAW_HEX_PATTERNS, Mask, mark_value
 from fm_anomaly.core.tokens import FROM_LETTERS, PROTECTED, TO_LETTERS, WORDS, split
 
 NORMALIZER_VERSION = 1
@@ -32,22 +32,26 @@ _FOLD_ONE = {**dict.fromkeys(range(48, 58), "0"), **dict.fromkeys(_BLANKS, " ")}
 _ANY_WORD = re.compile("|".join(map(re.escape, WORDS)))
 
 
-def fold_digits(bodies: pl.Series) -> list[str]:
+def fold_digits(bodies: pl.Series, hex_first: bool = False) -> list[str]:
     """Return `bodies` (String, nulls as "") with every digit as 0 and white-space controls as blanks.
 
     Words such as ``ipv4`` and ``s3`` keep their digits as private-use letters, wherever they stand; `normalize`
-    sees whether they are words of their own. Cost: about 0.6 µs a row.
+    sees whether they are words of their own. With `hex_first` hex runs are masked too, as `mask_hex` would do it
+    afterwards: cheaper where most rows have some. Cost: about 0.6 µs a row.
     """
     if bodies.null_count():
         bodies = bodies.fill_null("")
     if len(bodies) <= _FEW:
-        return [_fold_one(body) for body in bodies.to_list()]
+        folded = [_fold_one(body) for body in bodies.to_list()]
+        return [_mask_hex_one(shape) for shape in folded] if hex_first else folded
     if (bodies.str.len_bytes().max() or 0) > MAX_CHARS:  # type: ignore[operator]
         bodies = bodies.str.slice(0, MAX_CHARS)
-    joined = bodies.str.replace_many(WORDS, PROTECTED, leftmost=True).str.join("\0")
-    folded = str(joined.item()).encode().translate(_FOLD).decode().split("\0")
+    bodies = bodies.str.replace_many(WORDS, PROTECTED, leftmost=True)
+    for pattern, mark in RAW_HEX_PATTERNS if hex_first else ():
+        bodies = bodies.str.replace_all(pattern, mark)
+    folded = str(bodies.str.join("\0").item()).encode().translate(_FOLD).decode().split("\0")
     if len(folded) != len(bodies):  # a body holds NUL itself
-        return fold_digits(bodies.str.replace_all("\0", " ", literal=True))
+        return fold_digits(bodies.str.replace_all("\0", " ", literal=True), hex_first)
     return folded
 
 

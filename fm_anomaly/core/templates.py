@@ -28,6 +28,7 @@ from fm_anomaly.errors import SnapshotError, UsageError
 Indices = NDArray[np.int64]
 
 _CODE_BITS = 32
+_HEX_FIRST_CALLS = 32
 _OVERFLOW = "<overflow>"
 _FIRST_WORD = re.compile(r"[^\W\d_]{2,40}(?=$|[\s:,])")
 
@@ -137,6 +138,7 @@ class TemplateStore:
         self._normalized: list[Normalized] = []
         # Caches of settled answers: dropping them changes nothing but speed.
         self._known: dict[int, int] = {}
+        self._hex_first_calls = 0
         self._recent: dict[tuple[int, str], int] = {}
         # Merges of the running call, (moved, target): rows behind them follow.
         self._moves: list[tuple[int, int]] = []
@@ -310,18 +312,22 @@ class TemplateStore:
 
     def _codes_of(self, bodies: pl.Series) -> tuple[list[str], Indices]:
         """Return each body's shape, and the code of its normalised form or -1 where that is not known."""
-        shapes = fold_digits(bodies)
+        is_hex_first = self._hex_first_calls > 0
+        shapes = fold_digits(bodies, is_hex_first)
         codes = np.fromiter(map(self._shapes.get, shapes, repeat(-1)), np.int64, len(shapes))
+        if is_hex_first:
+            self._hex_first_calls -= 1
+            return shapes, codes
         unknown = np.flatnonzero(codes < 0)
         if len(unknown):
             # Only here: a shape that holds hex runs is never among the known ones, for those are masked.
             rows = unknown.tolist()
             masked = mask_hex(pl.Series([shapes[i] for i in rows], dtype=pl.String)).to_list()
             codes[unknown] = np.fromiter(map(self._shapes.get, masked, repeat(-1)), np.int64, len(rows))
-            if len(rows) == len(shapes):
-                return masked, codes
             for row, shape in zip(rows, masked, strict=True):
                 shapes[row] = shape
+            # Which way is taken shows in the time only, so this need not be part of a snapshot.
+            self._hex_first_calls = _HEX_FIRST_CALLS if 2 * len(rows) > len(shapes) else 0
         return shapes, codes
 
     def _look_up(self, pairs: Indices, codes: Indices) -> Indices:

@@ -20,17 +20,18 @@ WILDCARD = "<*>"
 # else "ipv4" and "ipv6" would become one wildcard.
 WORDS = [
     "ipv4", "IPv4", "ipv6", "IPv6", "utf8", "UTF8", "utf-8", "UTF-8", "utf16", "UTF-16", "sha1", "SHA1", "SHA-1",
-    "sha256", "SHA256", "SHA-256", "sha512", "SHA512", "SHA-512", "md5", "MD5", "log4j", "k8s", "K8s", "s3", "S3",
-  "http2", "HTTP/2", "HTTP/1.1", "HTTP/1.0", "oauth2", "OAuth2", "base64", "Base64", "x86_64",
-    "x86", "i386", "ssh2", "ext4", "X509", "x509", "p2p", "Neo4j", "neo4j", "Log4j",
+    "sha256", "SHA256", "SHA-256", "sha512", "SHA512", "SHA-512", "md5", "MD5", "log4j", "k8s", "K8s", "http2",
+    "HTTP/2", "HTTP/1.1", "HTTP/1.0", "oauth2", "OAuth2", "base64", "Base64", "x86_64", "x86", "i386", "ssh2",
+    "ext4", "X509", "x509", "p2p", "Neo4j", "neo4j", "Log4j",
+    # Three letters at least: two would double the time that the search for all of them takes.
+    " s3", "s3 ", "s3:", " S3", "S3 ", "S3:",
 ]  # fmt: skip
 _DIGIT_LETTERS = "".join(chr(0xE080 + i) for i in range(10))
 TO_LETTERS = str.maketrans("0123456789", _DIGIT_LETTERS)
 FROM_LETTERS = str.maketrans(_DIGIT_LETTERS, "0123456789")
 PROTECTED = [w.translate(TO_LETTERS) for w in WORDS]
-_WORD = re.compile(
-    rf"(?<![A-Za-z0-9{_DIGIT_LETTERS}])(?:{'|'.join(map(re.escape, PROTECTED))})(?![A-Za-z0-9{_DIGIT_LETTERS}])"
-)
+_WHOLE = "|".join(re.escape(word.strip(" :")) for word in PROTECTED)
+_WORD = re.compile(rf"(?<![A-Za-z0-9{_DIGIT_LETTERS}])(?:{_WHOLE})(?![A-Za-z0-9{_DIGIT_LETTERS}])")
 _LETTER = re.compile(f"[{_DIGIT_LETTERS}]")
 
 # Not in ASCII mode: what `str.split` takes for white space must not stay inside a token.

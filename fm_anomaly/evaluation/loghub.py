@@ -156,7 +156,9 @@ def acting_masks(system: System) -> list[Mask]:
 def _baselines(systems: Sequence[System]) -> list[Baseline]:
     grid = [
         _baseline(
-            f"Drain3, masks, similarity {s}, depth {d}", systems, lambda c, s=s, d=d: drain3_masked_labels(c, s, d)
+            f"Drain3, masks, similarity {s}, depth {d}",
+            systems,
+            partial(drain3_masked_labels, similarity=s, depth=d),
         )
         for s, d in _DRAIN_GRID
     ]
