@@ -49,6 +49,8 @@ def parse(text: str) -> ExceptionFields:
     """
     if len(text) > MAX_TEXT:
         text = text[: MAX_TEXT // 2] + "\n" + text[-MAX_TEXT // 2 :]
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
     for marker, reader in _READERS:
         if marker.search(text) is not None:
             return reader(text)
@@ -87,7 +89,13 @@ def _fields(kind: str | None, message: str | None, frame: str | None) -> Excepti
 
 def _one_line(text: str) -> ExceptionFields:
     match = _AT_START.match(text.lstrip())
-    return _fields(match[1], match[2], None) if match is not None else ExceptionFields()
+    if match is None or not _CLASS.search(match[1]):
+        return ExceptionFields()
+    return _fields(match[1], match[2], None)
+
+
+# A class's own name, and more than "Error: cannot open file", which is a sentence.
+_CLASS = re.compile(r"(?:^|[.:])[A-Z][\w$]*(?:Error|Exception|Throwable|Failure|Fault|Interrupt)\Z", re.ASCII)
 
 
 # Frames -----------------------------------------------------------------------------------------------------
