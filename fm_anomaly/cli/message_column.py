@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import polars as pl
@@ -42,7 +43,7 @@ def write_templates(args: argparse.Namespace, path: str, output: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="fm-anomaly-parse-") as folder:
         table = _Table(_spooled(path, folder), args.message_column)
         store = TemplateStore(params.templates)
-        redactor = Redactor()
+        redactor = Redactor(params.parsing.redaction)
         codes = [np.empty(0, dtype=np.int64)]
         for step in _in_steps(table.messages()):
             bodies = redactor.redact(pl.Series([_first_line(message) for message in step], dtype=pl.String))
@@ -59,11 +60,22 @@ def write_templates(args: argparse.Namespace, path: str, output: Path) -> int:
 def _write(output: Path, table: _Table, names: Iterator[tuple[str, str]]) -> None:
     aside = output.with_name(f".{output.name}.part")
     with aside.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, delimiter=table.delimiter, lineterminator="\n")
+        writer = csv.writer(_LineFeeds(file), delimiter=table.delimiter)
         writer.writerow([*table.head, "template_id", "template"])
         for row, name in zip(table.rows(), names, strict=True):
             writer.writerow([*row, *name])
     aside.replace(output)
+
+
+class _LineFeeds:
+    """Ends rows with LF. The csv module does not quote a CR in a cell if told that rows end so (before 3.13)."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        """Write one row, which ends with CR LF."""
+        return self._file.write(row.removesuffix("\r\n") + "\n")
 
 
 class _Table:
@@ -72,7 +84,7 @@ class _Table:
     def __init__(self, path: Path, column: str) -> None:
         self._path = path
         self._delimiter = self._told_by_head(column)
-        self.head = next(self._reader())
+        self.head = next(self._reader(self._delimiter))
         if column not in self.head:
             listed = ", ".join(repr(name) for name in self.head[:12])
             raise UsageError(f"no column {column!r} in {path}; its columns are {listed}")
@@ -89,7 +101,7 @@ class _Table:
     def rows(self) -> Iterator[list[str]]:
         """Yield every row after the head; a row with cells missing at its end is filled up with empty ones."""
         n = len(self.head)
-        reader = self._reader()
+        reader = self._reader(self._delimiter)
         next(reader)
         for number, row in enumerate(reader, start=1):
             if not row and n > 1:
@@ -105,8 +117,8 @@ class _Table:
         """Yield the message of every row."""
         return (row[self._at] for row in self.rows())
 
-    def _reader(self) -> Iterator[list[str]]:
-        reader = csv.reader(_lines(self._path), delimiter=self._delimiter)
+    def _reader(self, delimiter: str) -> Iterator[list[str]]:
+        reader = csv.reader(_lines(self._path), delimiter=delimiter)
         try:
             yield from reader
         except csv.Error as exc:
@@ -116,8 +128,7 @@ class _Table:
         first = next(_lines(self._path), "")
         if not first.strip():
             raise SourceError(f"{self._path} has no head; the first line must name the columns")
-        heads = {sign: next(csv.reader([first], delimiter=sign)) for sign in ",;\t|"}
-        return next((sign for sign, head in heads.items() if column in head), ",")
+        return next((sign for sign in ",;\t|" if column in next(self._reader(sign), [])), ",")
 
 
 def _lines(path: Path) -> Iterator[str]:
