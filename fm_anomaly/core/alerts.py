@@ -106,6 +106,8 @@ class Alert:
     unit: str
     score: float
     """Largest `Score.raw` so far."""
+    strength: float
+    """`Anomaly.strength` of the one whose sentence stands."""
     n_events: int
     """Records of the subject while it fired."""
     n_anomalies: int
@@ -308,6 +310,7 @@ class AlertBook:
             expected_high=anomaly.expected_high,
             unit=anomaly.unit,
             score=anomaly.score.raw,
+            strength=anomaly.strength,
             n_events=anomaly.n_records,
             n_anomalies=1,
             templates=anomaly.templates,
@@ -385,9 +388,7 @@ def severity_of(anomaly: Anomaly) -> AlertSeverity:
 
 def merged(alert: Alert, anomaly: Anomaly) -> Alert:
     """Return the alert with a further anomaly of its fingerprint: the span grows, the strongest sentence stays."""
-    is_stronger = anomaly.observed > alert.observed if alert.score >= 0 else True
-    if anomaly.kind in (AnomalyKind.VOLUME_DROP, AnomalyKind.SILENCE):
-        is_stronger = anomaly.score.raw > alert.score
+    is_stronger = anomaly.strength > alert.strength and anomaly.unit == alert.unit
     severity = max(alert.severity, severity_of(anomaly), key=lambda s: s.rank)
     new = replace(
         alert,
@@ -405,6 +406,7 @@ def merged(alert: Alert, anomaly: Anomaly) -> Alert:
     return replace(
         new,
         reason=anomaly.reason,
+        strength=anomaly.strength,
         observed=anomaly.observed,
         expected_low=anomaly.expected_low,
         expected_high=anomaly.expected_high,
@@ -417,7 +419,7 @@ def update_reason(old: Alert, new: Alert) -> str | None:
         return f"severity {old.severity} → {new.severity}"
     if len(new.evidence) > len(old.evidence):
         return "more evidence"
-    if new.observed >= 2 * old.observed > 0:
+    if new.strength >= 2 * old.strength > 0:
         return "doubled"
     return None
 

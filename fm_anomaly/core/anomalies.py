@@ -117,6 +117,8 @@ class Anomaly:
     """Template or exception text it is about, for words shared across services."""
     n_records: int = 0
     """Records of the subject in the newest bucket (0 for silence)."""
+    strength: float = 0.0
+    """How strong it is among those of its fingerprint: records a minute, milliseconds, a share, or decades."""
     share: float = 0.0
     """Their share in the stream's records of that bucket, in [0, 1]."""
     is_onset: bool = True

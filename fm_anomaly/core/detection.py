@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fm_anomaly.core import reasons
-from fm_anomaly.core.anomalies import Anomaly, Finding
+from fm_anomaly.core.anomalies import Anomaly, AnomalyKind, Finding
 from fm_anomaly.core.features import ClosedBucket, ExceptionCount, TemplateCount
 from fm_anomaly.core.frames import US_PER_S, StreamKey
 from fm_anomaly.core.series import DetectionParams, Limits, StreamSeries
@@ -251,9 +251,11 @@ class Detection:
         self, series: StreamSeries, at: int, tick_us: int, finding: Finding, n_records: int, n_errors: int
     ) -> Anomaly:
         r = finding.reading
+        # what was learned before it began: the anomaly itself is no history
+        history_us = series.history(min(at, finding.start_us // self._bucket_us)) * self._bucket_us
         context = reasons.Context(
             service=series.key.service,
-            history_us=series.history(at) * self._bucket_us,
+            history_us=history_us,
             bucket_us=self._bucket_us,
             n_records=n_records,
             n_errors=n_errors,
@@ -274,7 +276,7 @@ class Detection:
             expected_low=r.expected_low,
             expected_high=r.expected_high,
             unit=words.unit,
-            history_us=series.history(at) * self._bucket_us,
+            history_us=history_us,
             n=r.n,
             reason=words.reason,
             title=words.title,
@@ -282,8 +284,16 @@ class Detection:
             template_ids=(template.template_id,) if template else (),
             text=words.text,
             n_records=finding.count,
+            strength=_strength(finding),
             share=finding.count / n_records if n_records else 0.0,
             is_onset=finding.is_onset,
             is_digest=finding.is_digest,
             is_over=finding.is_over,
         )
+
+
+def _strength(finding: Finding) -> float:
+    r = finding.reading
+    if r.direction < 0:
+        return r.score.raw
+    return r.observed if finding.kind is AnomalyKind.LATENCY else r.observed / max(r.window, 1)

@@ -229,13 +229,16 @@ def _incident(group_: _Group) -> Incident:
     is_open = any(a.state is AlertState.FIRING for a in alerts)
     last_us = max(a.end_us for a in alerts)
     others = len(services) - 1
+    more = (
+        sum(a.kind is AnomalyKind.LATENCY and a is not head for a in alerts) if head.kind is AnomalyKind.LATENCY else 0
+    )
     reason = head.reason + (f" · {others} more service{'s' if others > 1 else ''} affected" if others else "")
     return Incident(
         incident_id=f"i-{min(group_.alerts, key=lambda a: (a.start_us, a.alert_id)).alert_id}",
         severity=max((a.severity for a in alerts), key=lambda s: s.rank),
         services=tuple(services),
         kind=head.kind,
-        title=head.title,
+        title=head.title + (f" and {more} more operation{'s' if more > 1 else ''}" if more else ""),
         reason=reason,
         start_us=min(a.start_us for a in alerts),
         end_us=None if is_open else last_us,

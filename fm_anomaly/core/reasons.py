@@ -99,7 +99,7 @@ def share(x: float) -> str:
     ('40 %', '0 %', '0.4 %')
     """
     percent = 100 * x
-    return f"{percent:.1f} %" if 0 < percent < 1 else f"{percent:.0f} %"
+    return f"{percent:.1f} %" if 0.05 <= percent < 1 else f"{percent:.0f} %"
 
 
 def between(low: float, high: float) -> str:
@@ -172,7 +172,7 @@ def _new_error(finding: Finding, context: Context) -> Words:
     seen = per_minute(r.observed, r.window * context.bucket_us / 1e6)
     if r.window > 1 and r.observed < 10:
         seen = f"{number(r.observed)} in {_window(finding, context)}"
-    before = duration(max(finding.start_us - (finding.start_us - context.history_us), 0))
+    before = duration(context.history_us)
     reason = f"never seen in the {before} before · {seen}, expected {between(0, 0)}"
     text = " ".join(filter(None, (text, e.identity if e else "", (e.message or "") if e else "")))
     return Words(title, reason + _share_words(finding, context), "records", text)

@@ -35,6 +35,7 @@ def _anomaly(minute: int, kind: AnomalyKind = AnomalyKind.NEW_ERROR, subject: st
         template_ids=("t1",),
         text="could not connect to redis",
         n_records=46,
+        strength=46.0,
         share=0.4,
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
@@ -85,7 +86,7 @@ def test_what_flaps_is_one_alert() -> None:
 def test_a_rise_in_severity_is_told() -> None:
     """An update is notified when the severity rises, with the reason why."""
     book = AlertBook()
-    book.apply([_anomaly(0, share=0.01, n_records=3, observed=3.0)], MINUTE)
+    book.apply([_anomaly(0, share=0.01, n_records=3, observed=3.0, strength=3.0)], MINUTE)
     (event,) = book.apply([_anomaly(1, is_onset=False)], 2 * MINUTE)
     assert (event.action, event.notify, event.reason) == (AlertAction.UPDATE, True, "severity medium → high")
     assert event.alert.severity is AlertSeverity.HIGH

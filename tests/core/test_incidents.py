@@ -32,6 +32,7 @@ def _alert(service: str, kind: AnomalyKind, start: float, length: float = 5, **c
         expected_high=1.0,
         unit="records",
         score=9.0,
+        strength=9.0,
         n_events=40,
         n_anomalies=4,
         templates=(),
