@@ -284,10 +284,22 @@ def _card_places(data: NDArray[np.uint8]) -> NDArray[np.int64]:
     """
     found = []
     for start in range(0, len(data), _BLOCK_BYTES):
-        groups = np.packbits((data[start : start + _BLOCK_BYTES] - np.uint8(48)) < np.uint8(10))
-        found.append(np.flatnonzero(_RUNS[groups]) * 8 + start)
-    places = np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+        digits = np.packbits((data[start : start + _BLOCK_BYTES] - np.uint8(48)) < np.uint8(10))
+        found.append(np.flatnonzero(_RUNS.take(digits)) + start // 8)
+    groups = np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+    groups = groups[_is_grouped(data, groups)]
+    places: NDArray[np.int64] = groups * 8
     return places[_is_card_shaped(data, places)] if len(places) else places
+
+
+def _is_grouped(data: NDArray[np.uint8], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether what is no digit in each group of 8 bytes is a space or a dash; True for a last, shorter group."""
+    whole = data[: len(data) // 8 * 8].reshape(-1, 8)
+    kept = np.ones(len(groups), dtype=np.bool_)
+    inside = groups < len(whole)
+    window = whole[groups[inside]]
+    kept[inside] = (((window - np.uint8(48)) < np.uint8(10)) | (window == 32) | (window == 45)).all(axis=1)
+    return kept
 
 
 def _is_card_shaped(data: NDArray[np.uint8], places: NDArray[np.int64]) -> NDArray[np.bool_]:
