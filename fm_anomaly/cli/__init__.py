@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from fm_anomaly.cli import categorize, config, diff, doctor, evaluate, lines, parse, scan, serve, templates, watch
-from fm_anomaly.cli.console import print_error
+from fm_anomaly.cli.console import print_error, survive_any_encoding
 from fm_anomaly.cli.options import EXIT_OK, EXIT_USAGE, HelpFormatter, Parser
 from fm_anomaly.errors import FmAnomalyError
 
@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv
         The arguments; those of the process by default.
     """
+    survive_any_encoding()
     words, child = _split(list(sys.argv[1:] if argv is None else argv))
     parser = make_parser()
     args = parser.parse_args(words)

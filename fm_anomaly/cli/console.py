@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from io import TextIOWrapper
 from time import monotonic
 from typing import TYPE_CHECKING, TextIO
 
@@ -21,7 +22,15 @@ def print_lines(lines: Iterable[Text], file: TextIO | None = None) -> None:
     """Print each Text as one line, unwrapped; coloured on a terminal unless NO_COLOR is set."""
     from rich.console import Console
 
-    console = Console(file=file or sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    stream = file or sys.stdout
+    console = Console(
+        file=stream,
+        color_system="auto" if is_colourful(stream) else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+    )
     for line in lines:
         console.print(line)
 
@@ -32,13 +41,20 @@ def print_plain(text: str) -> None:
 
 
 def print_error(text: str) -> None:
-    """Print one line to stderr, with the name of the tool before it."""
-    sys.stderr.write(f"fm-anomaly: {text}\n")
+    """Print one line to stderr, with the name of the tool before it; names of files in it may be hostile."""
+    sys.stderr.write(f"fm-anomaly: {_safe(text)}\n")
 
 
 def print_notice(text: str) -> None:
-    """Print one line to stderr that is worth knowing and no error; log text in it is escaped by the caller."""
-    sys.stderr.write(f"note: {text}\n")
+    """Print one line to stderr that is worth knowing and no error."""
+    sys.stderr.write(f"note: {_safe(text)}\n")
+
+
+def survive_any_encoding() -> None:
+    """Make stdout and stderr write what their encoding lacks as escapes: a log must print anywhere."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def is_colourful(stream: TextIO) -> bool:
@@ -83,3 +99,9 @@ class Progress:
             text = f"{'█' * filled}{'░' * (20 - filled)} {min(100, 100 * self._done // self._total):3d} %  {text}"
         self._stream.write(f"\r\x1b[K{text}")
         self._stream.flush()
+
+
+def _safe(text: str) -> str:
+    from fm_anomaly.core.display import terminal
+
+    return terminal(text)

@@ -238,6 +238,7 @@ def test_lines_are_redacted_unless_asked_otherwise(run: Run, tmp_path: Path) -> 
 def test_diff_lists_what_is_new_and_the_lines_that_explain_it(run: Run, quiet: Path, outage: Path) -> None:
     """The new error is named, with its lines in the second file."""
     found = run("diff", quiet, outage, "--json").json()
+    jsonschema.validate(found, json.loads(SCHEMA.with_name("diff.schema.json").read_text("utf-8")))
     new = [c for c in found["changes"] if c["kind"] == "new"]
     assert any("price service answered" in c["template"] for c in new)
     text = outage.read_text().split("\n")
