@@ -66,25 +66,32 @@ class BucketMaker:
         return sorted(closed, key=lambda bucket: bucket.stream)
 
     def _templates_by_stream(self, content: OpenBucket) -> dict[int, list[TemplateCount]]:
-        merged: dict[int, list[Tally]] = defaultdict(list)
-        for index, tally in content.templates.items():
-            merged[self.canonical(index) if self._into else index].append(tally)
         by_stream: dict[int, list[TemplateCount]] = defaultdict(list)
-        for index in sorted(merged):
-            tallies = merged[index]
+        for index, tally in sorted(self._merged(content).items()):
             template = self._templates.templates[index]
             by_stream[template.stream].append(
                 TemplateCount(
                     template=index,
                     template_id=template.template_id,
                     text=template.text,
-                    count=sum(tally.count for tally in tallies),
-                    n_errors=sum(tally.n_errors for tally in tallies),
-                    first_us=min(tally.first_us for tally in tallies),
+                    count=tally.count,
+                    n_errors=tally.n_errors,
+                    first_us=tally.first_us,
                     is_degraded=template.is_coarse,
                 )
             )
         return by_stream
+
+    def _merged(self, content: OpenBucket) -> dict[int, Tally]:
+        """Return the tallies by standing template; those of merged ones are added up."""
+        if not self._into:
+            return content.templates
+        merged: dict[int, Tally] = {}
+        for index, tally in sorted(content.templates.items()):
+            standing = self.canonical(index)
+            before = merged.get(standing)
+            merged[standing] = tally if before is None else before.plus(tally)
+        return merged
 
     def _exception(self, identity: str, tally: ExceptionTally) -> ExceptionCount:
         return ExceptionCount(

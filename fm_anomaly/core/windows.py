@@ -58,6 +58,12 @@ class Tally:
     first_us: int = 0
     rows: list[object] = field(default_factory=list)
 
+    def plus(self, other: Tally) -> Tally:
+        """Return both together, the rows of this one first."""
+        rows = (self.rows + other.rows)[:N_EVIDENCE]
+        first_us = min(self.first_us, other.first_us)
+        return Tally(self.count + other.count, self.n_errors + other.n_errors, first_us, rows)
+
 
 @dataclass(slots=True)
 class ExceptionTally:
