@@ -185,14 +185,15 @@ def _change(change: TemplateChange) -> Text:
 
     from fm_anomaly.cli.wording import clipped
     from fm_anomaly.core.display import terminal
+    from fm_anomaly.core.frames import Severity
 
     lift = "" if change.kind in ("new", "gone") else f"×{change.lift:.3g}, "
-    told = f"{lift}p {change.p_value:.1g}" if change.p_value < 0.05 else f"{lift}p {change.p_value:.2f}: may be chance"
+    severity = "" if change.severity == Severity.UNSPECIFIED else f"  {change.severity.name.lower()}"
     return Text.assemble(
         (f"{change.kind.upper():<5}", _STYLE[change.kind]),
         f"{change.n_before:>7,} → {change.n_after:<7,}",
         (f"{terminal(change.service)}  " if change.service else "", "cyan"),
         terminal(clipped(change.text, 110)),
-        (f"  {change.severity.name.lower()}", "red" if change.severity >= 17 else "dim"),
-        (f"  line {change.first_line:,}, {told}", "dim"),
+        (severity, "red" if change.severity >= Severity.ERROR else "dim"),
+        (f"  line {change.first_line:,}, {lift}p {change.p_value:.2g}", "dim"),
     )

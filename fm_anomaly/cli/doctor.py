@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from fm_anomaly.cli.options import Commands
 
+_MAX_SERVICES = 30
 _EXAMPLES = """\
   fm-anomaly doctor app.log
   fm-anomaly doctor /var/log/app/ --json
@@ -133,16 +134,22 @@ def _accounting(intake: dict[str, Any]) -> list[str]:
 def _services(report: dict[str, Any]) -> Iterator[str]:
     from fm_anomaly.cli.wording import clipped, plural, span
 
-    for service in report["services"][:30]:
-        learned = service["learned_s"]
-        state = f"{span(learned)} learned" if learned else "nothing learned yet: new errors are found all the same"
-        yield (
-            f"{clipped(service['service'], 24):<24}  {plural(service['records'], 'record')}, "
-            f"{plural(service['errors'], 'error')}, {plural(service['templates'], 'event type')}; "
-            f"health {service['health']}; {state}"
+    for service in report["services"][:_MAX_SERVICES]:
+        sizes = (
+            plural(service["records"], "record"),
+            plural(service["errors"], "error"),
+            plural(service["templates"], "event type"),
         )
-    if len(report["services"]) > 30:
-        yield f"and {len(report['services']) - 30:,} more (--json has all)"
+        yield f"{clipped(service['service'], 24):<24}  {', '.join(sizes)}; health {service['health']}"
+        ready = service.get("ready", {})
+        learned = [name.replace("_", " ") for name, is_ready in ready.items() if is_ready]
+        learning = [name.replace("_", " ") for name, is_ready in ready.items() if not is_ready]
+        yield (
+            f"{'':<24}  {span(service['learned_s'])} learned; judged: {', '.join(learned) or 'nothing yet'}"
+            + (f"; still learning: {', '.join(learning)}" if learning else "")
+        )
+    if len(report["services"]) > _MAX_SERVICES:
+        yield f"and {len(report['services']) - _MAX_SERVICES:,} more (--json has all)"
 
 
 def _advice(report: dict[str, Any]) -> Iterator[str]:

@@ -83,7 +83,7 @@ def _nearest(args: argparse.Namespace, readings: list[Reading], params: Pipeline
     n_seen = 0
     for mined in miner.walk(readings):
         if around is not None and around_us is None:
-            around_us = around.at_or_after(int(mined.frame["ts_us"][0]))
+            around_us = around.near(int(mined.frame["ts_us"][0]))
         far = pl.lit(0, dtype=pl.Int64) if around_us is None else (pl.col("ts_us") - around_us).abs()
         part = mined.frame.select(
             *_ROW, "service", far.alias("far"), pl.Series("template", mined.template)

@@ -196,7 +196,9 @@ def _alerts(incident: dict[str, Any], face: Clockface) -> str:
         for a in alerts[:_MAX_ROWS]
     ]
     table = _table(("severity", "service", "kind", "why", "since"), rows)
-    return f"<details><summary>{plural(len(alerts), 'alert')} of this matter</summary>{table}</details>"
+    joined = "; ".join(incident.get("joined", [])[:5])
+    why = f'<p class="see">One matter: {esc(joined)}</p>' if joined else ""
+    return f"<details><summary>{plural(len(alerts), 'alert')} of this matter</summary>{table}{why}</details>"
 
 
 def _table(heads: Sequence[str], rows: Iterable[str]) -> str:

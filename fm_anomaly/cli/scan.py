@@ -43,7 +43,11 @@ _DEMO = """\
 def add(commands: Commands) -> None:
     """Add `demo` and `scan`."""
     demo = command(
-        commands, "demo", run_demo, "scan a log that comes with fm-anomaly: five services, planted incidents", _DEMO
+        commands,
+        "demo",
+        run_demo,
+        "scan a log that comes with fm-anomaly: four services, a day, planted incidents",
+        _DEMO,
     )
     _add_output(demo)
     demo.set_defaults(tz=None, service=None, tenant=None, config=None, since=None, until=None, state=None)

@@ -18,6 +18,7 @@ from fm_anomaly.core.frames import US_PER_S
 from fm_anomaly.core.pipeline import Pipeline, PipelineParams
 from fm_anomaly.errors import UsageError
 
+_HALF_DAY_US = 12 * 3600 * US_PER_S
 _CLOCK = re.compile(r"^(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,6}))?)?$")
 
 
@@ -37,9 +38,17 @@ class TypedTime:
         todays = _us(datetime.combine(day, self.clock, self.zone))
         return todays if todays >= us else _us(datetime.combine(day + timedelta(days=1), self.clock, self.zone))
 
-    def nearest(self, first_us: int, last_us: int) -> int:
-        """Return the instant, or the first such time of day within [first, last]; else the one after `first`."""
-        return min(self.at_or_after(first_us), max(last_us, first_us)) if self.us is None else self.us
+    def near(self, first_us: int) -> int:
+        """Return the instant meant for a log that begins at `first_us`.
+
+        A time of day is one of the log's first day, also where that is up to 12 h before the log begins ("since
+        08:00"); one that would be longer ago is of the day after: the small hours of a night.
+        """
+        if self.us is not None or self.clock is None:
+            return self.us or 0
+        day = datetime.fromtimestamp(first_us // US_PER_S, self.zone).date()
+        first_days = _us(datetime.combine(day, self.clock, self.zone))
+        return self.at_or_after(first_us) if first_us - first_days > _HALF_DAY_US else first_days
 
 
 def typed_time(text: str, tz: str) -> TypedTime:
@@ -94,8 +103,8 @@ class PipelineWithin(Pipeline):
 
 
 def bounds_us(span: tuple[TypedTime | None, TypedTime | None], first_us: int) -> tuple[int | None, int | None]:
-    """Return a span's bounds, µs; times of day are those next after the first record, and `until` after `since`."""
-    since = None if span[0] is None else span[0].at_or_after(first_us)
+    """Return a span's bounds, µs; times of day are those near the first record, and `until` comes after `since`."""
+    since = None if span[0] is None else span[0].near(first_us)
     until = None if span[1] is None else span[1].at_or_after(first_us if since is None else since + 1)
     return since, until
 

@@ -34,14 +34,22 @@ def test_an_instant_is_itself(text: str, zone: str, instant: str) -> None:
     ("first", "zone", "expected"),
     [
         ("2026-03-02T10:00:00Z", "UTC", "2026-03-02T12:30:00Z"),
-        ("2026-03-02T13:00:00Z", "UTC", "2026-03-03T12:30:00Z"),
-        ("2026-03-28T20:00:00Z", "Europe/Paris", "2026-03-29T10:30:00Z"),
+        ("2026-03-02T13:00:00Z", "UTC", "2026-03-02T12:30:00Z"),
+        ("2026-03-02T00:00:00.300Z", "UTC", "2026-03-02T12:30:00Z"),
+        ("2026-03-02T00:40:00Z", "UTC", "2026-03-02T12:30:00Z"),
+        ("2026-03-02T23:00:00Z", "UTC", "2026-03-02T12:30:00Z"),
+        ("2026-03-29T00:30:00Z", "Europe/Paris", "2026-03-29T10:30:00Z"),
         ("2026-03-02T10:00:00Z", "Europe/Paris", "2026-03-02T11:30:00Z"),
     ],
 )
-def test_a_time_of_day_is_the_next_one_of_the_log(first: str, zone: str, expected: str) -> None:
-    """Also over midnight and where the clocks change."""
-    assert typed_time("12:30", zone).at_or_after(us(first)) == us(expected)
+def test_a_time_of_day_is_one_of_the_logs_first_day(first: str, zone: str, expected: str) -> None:
+    """Also over midnight and where the clocks change; a little before the first record is no other day."""
+    assert typed_time("12:30", zone).near(us(first)) == us(expected)
+
+
+def test_a_night_is_one_span() -> None:
+    """A log from evening to morning has its small hours on the next day."""
+    assert typed_time("01:00", "UTC").near(us("2026-03-02T20:00:00Z")) == us("2026-03-03T01:00:00Z")
 
 
 def test_until_comes_after_since() -> None:
@@ -63,5 +71,5 @@ def test_what_is_shown_can_be_typed(zone: str, last: str) -> None:
     """The time in a `see` line leads back to the instant, whatever the zone."""
     first, at = "2026-03-02T10:00:00Z", "2026-03-02T17:15:30Z"
     face = Clockface.of(zone, first, last)
-    assert typed_time(face.typed(at), zone).at_or_after(us(first)) == us(at)
+    assert typed_time(face.typed(at), zone).near(us(first)) == us(at)
     assert datetime.fromtimestamp(us(at) / 1e6, UTC).isoformat() == at.replace("Z", "+00:00")
