@@ -123,6 +123,7 @@ class TemplateStore:
         self._normalize = normalizer
         self.templates: list[Template] = []
         self._canonical: list[int] = []
+        self._canonical_cache = np.zeros(0, dtype=np.int64)
         self._followers: dict[int, list[int]] = {}
         self._counts = np.zeros(256, dtype=np.int64)
         self._n_live = 0
@@ -159,21 +160,24 @@ class TemplateStore:
         pairs = self._pairs_of(np.asarray(streams, dtype=np.int64), event_keys)
         shapes, codes = self._codes_of(bodies)
         raw = self._look_up(pairs, codes)
-        missing = np.flatnonzero(raw < 0)
-        out = self.canonical(raw) if len(missing) < len(raw) else raw
-        if len(missing):
-            self._assign_missing(missing, pairs, shapes, out)
+        before = self._canonical_array()
+        moves = self._assign_missing(pairs, shapes, raw)
+        born = np.arange(len(before), len(self.templates), dtype=np.int64)
+        out = np.concatenate((before, born))[raw]
+        for row, moved, target in moves:
+            rest = out[row:]
+            rest[rest == moved] = target
         self._count(out)
         return out
 
     def canonical(self, indices: Indices) -> Indices:
         """Return `indices` with merges followed, as they stand now."""
-        return np.asarray(self._canonical, dtype=np.int64)[indices] if self._canonical else indices
+        return self._canonical_array()[indices] if self._canonical else indices
 
     def counts(self) -> Indices:
         """Return the records of each template, those of merged ones under their successor. Changes nothing."""
         own = np.zeros(len(self.templates), dtype=np.int64)
-        np.add.at(own, np.asarray(self._canonical, dtype=np.int64), self._counts[: len(own)])
+        np.add.at(own, self._canonical_array(), self._counts[: len(own)])
         return own
 
     def merge(self, index_a: int, index_b: int) -> int:
@@ -342,14 +346,29 @@ class TemplateStore:
 
     # --- new messages, one by one in the order of the records
 
-    def _assign_missing(self, missing: Indices, pairs: Indices, shapes: list[str], out: Indices) -> None:
-        pair_codes = pairs[missing].tolist()
-        for row, pair_code in zip(missing.tolist(), pair_codes, strict=True):
-            out[row] = self._canonical[self._assign_one(pair_code, shapes[row])]
-            for moved, target in self._moves:
-                behind = out[row + 1 :]
-                behind[behind == moved] = target
-            self._moves.clear()
+    def _assign_missing(self, pairs: Indices, shapes: list[str], raw: Indices) -> list[tuple[int, int, int]]:
+        """Fill the rows of `raw` that are -1; return the merges on the way as (row, moved, target)."""
+        missing = np.flatnonzero(raw < 0)
+        moves: list[tuple[int, int, int]] = []
+        found = []
+        code_of, known = self._shapes.get, self._known.get
+        for row, pair_code in zip(missing.tolist(), pairs[missing].tolist(), strict=True):
+            shape = shapes[row]
+            code = code_of(shape)
+            # Known by now? In a first chunk most rows are, so this question is asked without a call.
+            index = None if code is None else known((pair_code << _CODE_BITS) | code)
+            if index is None:
+                index = self._assign_one(pair_code, shape)
+                moves += [(row, moved, target) for moved, target in self._moves]
+                self._moves.clear()
+            found.append(index)
+        raw[missing] = found
+        return moves
+
+    def _canonical_array(self) -> Indices:
+        if len(self._canonical_cache) != len(self._canonical):
+            self._canonical_cache = np.array(self._canonical, dtype=np.int64)
+        return self._canonical_cache
 
     def _assign_one(self, pair_code: int, shape: str) -> int:
         pair = self._pairs[pair_code]
@@ -426,6 +445,7 @@ class TemplateStore:
         followers = [other, *self._followers.pop(other, [])]
         for index in followers:
             self._canonical[index] = target
+        self._canonical_cache = self._canonical_cache[:0]
         self._followers.setdefault(target, []).extend(followers)
         moved.merged_into = target
         kept.aliases += [a for a in (moved.template_id, *moved.aliases) if a not in kept.aliases]

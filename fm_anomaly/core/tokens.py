@@ -86,6 +86,7 @@ def split(masked: str) -> Pieces:
     return out
 
 
+@lru_cache(maxsize=16_384)
 def is_word(token: str) -> bool:
     """Whether a token of a key is a constant word: it holds a letter and is no mask."""
     return not token.startswith("<") and any(map(str.isalpha, token))
