@@ -28,8 +28,12 @@ _STRUCTLOG_FIELDS = (
     *("event", "level", "timestamp", "logger", "event_type", "layer", "operation", "event_name"),
     *("metric_name", "duration_seconds", "duration_ms", "status_code", "method", "path", "error_type"),
     *("exception_type", "exception", "error_message", "error", "service", "client", "extra"),
+    "service_name",
 )
-_Structlog: Any = msgspec.defstruct("_Structlog", [(f, Any, None) for f in _STRUCTLOG_FIELDS], gc=False)
+_RENAMED = {"service_name": "service.name"}
+_Structlog: Any = msgspec.defstruct(
+    "_Structlog", [(f, Any, None) for f in _STRUCTLOG_FIELDS], gc=False, rename=_RENAMED
+)
 _DECODE_STRUCTLOG = msgspec.json.Decoder(_Structlog)
 _DECODE_OBJECT = msgspec.json.Decoder(dict[str, Any])
 _NOTICE = 10
@@ -39,9 +43,17 @@ _ERROR = severities.WORDS["error"]
 _BAD_JSON = (msgspec.DecodeError, RecursionError, ValueError)
 
 Columns = dict[str, list[Any]]
-_ALWAYS = ("event", "level", "timestamp", "logger", "event_type", "layer", "operation", "duration_seconds")
-_PLAIN = attrgetter("service", "duration_ms", "extra", "status_code", "method")
-_NOTHING = (None,) * 5
+_ALWAYS = (
+    "event",
+    "level",
+    "timestamp",
+    "logger",
+    "event_type",
+    "layer",
+    "operation",
+    "duration_seconds",
+    "service_name",
+)
 _GETTERS = {name: attrgetter(name) for name in _STRUCTLOG_FIELDS}
 
 
@@ -55,8 +67,9 @@ def parse_json(lines: list[str], index: Ints, tz: str) -> tuple[list[pl.DataFram
     bad: list[int] = []
     for start in range(0, len(lines), _BATCH):
         objects = _decoded(lines[start : start + _BATCH], start, bad)
-        taken = [type(o.event) is str for o in objects]
-        if not all(taken):
+        events = list(map(_GETTERS["event"], objects))
+        if set(map(type, events)) != {str}:
+            taken = [type(e) is str for e in events]
             others.extend(start + i for i, is_taken in enumerate(taken) if not is_taken)
             objects = list(compress(objects, taken))
         if objects:
@@ -70,15 +83,21 @@ def parse_json(lines: list[str], index: Ints, tz: str) -> tuple[list[pl.DataFram
             rows = [_DECODE_OBJECT.decode(text) for text in texts]
             frames.append(table_frame(rows, texts, index[places], tz))
     if columns["event"]:
-        events = np.delete(index, others) if others else index
-        frames.append(_structlog_frame(columns, events, tz, "structlog"))
+        places_left = np.delete(index, others) if others else index
+        frames.append(_structlog_frame(columns, places_left, tz, "structlog"))
     return frames, index[np.array(bad, dtype=np.int64)] if bad else index[:0]
 
 
 def structlog_frame(rows: list[dict[str, Any]], index: Ints, tz: str, name: str) -> pl.DataFrame:
     """Return the line frame of structlog records given as dicts, whose ``event`` must be a string."""
     columns = _empty_columns()
-    _read([_Structlog(**{k: v for k, v in row.items() if k in _GETTERS}) for row in rows], columns)
+    _read(
+        [
+            _Structlog(**{k.replace(".", "_"): v for k, v in row.items() if k.replace(".", "_") in _GETTERS})
+            for row in rows
+        ],
+        columns,
+    )
     return _structlog_frame(columns, index, tz, name)
 
 
@@ -119,26 +138,29 @@ def _read(objects: list[Any], columns: Columns) -> None:
     """
     some = {field: list(map(_GETTERS[field], objects)) for field in _ALWAYS}
     severity = _severities(some["level"])
-    plain = [i for i, t in enumerate(some["event_type"]) if t is None]
-    columns["event_key"].extend(_event_keys(some, objects, len(plain)))
-    operation = some["operation"]
-    if not set(map(type, operation)) <= _TEXT_OR_NONE:
-        operation = [v if type(v) is str else None for v in operation]
+    operation, services = _texts(some["operation"]), _texts(some["service_name"])
     duration = _durations(some["duration_seconds"])
     status: list[int | None] = [None] * len(objects)
-    services: list[str | None] = [None] * len(objects)
-    rows = (operation, duration, status, services, severity)
-    for i, fields in zip(plain, map(_PLAIN, map(objects.__getitem__, plain)), strict=True):
-        if fields != _NOTHING or "equest" in objects[i].event[:14]:
-            _plain_fields(objects[i], i, rows)
+    keys = [""] * len(objects)
+    for i in compress(range(len(objects)), some["event_type"]):
+        keys[i] = _event_key(objects[i])
+    _requests(objects, some["event"], (operation, duration, status, severity))
+    _others(objects, some["event_type"], services, duration)
     columns["operation"].extend(operation)
     columns["duration_ms"].extend(duration)
     columns["status"].extend(status)
     columns["service"].extend(services)
     columns["severity"].extend(severity)
+    columns["event_key"].extend(keys)
     for name in ("event", "timestamp", "logger"):
         columns[name].extend(some[name])
     _failures(objects, severity, columns)
+
+
+def _texts(values: list[Any]) -> list[str | None]:
+    if set(map(type, values)) <= _TEXT_OR_NONE:
+        return values
+    return [v if type(v) is str else None for v in values]
 
 
 def _structlog_frame(columns: Columns, index: Ints, tz: str, name: str) -> pl.DataFrame:
@@ -182,31 +204,18 @@ def _severities(levels: list[Any]) -> list[int]:
     return [severities.from_word(v) if f is None else f for f, v in zip(found, levels, strict=True)]
 
 
-def _event_keys(columns: Columns, objects: list[Any], n_plain: int) -> list[str]:
-    """Return ``event_type|layer|name`` of records that have an event type, "" of the others."""
-    types = columns["event_type"]
-    if n_plain == len(types):
-        return [""] * n_plain
-    names = columns["operation"]
-    if not all(names):
-        names = [
-            n or (o.event_name or o.metric_name if t is not None else None)
-            for n, t, o in zip(names, types, objects, strict=True)
-        ]
-    layers = columns["layer"]
-    if set(map(type, [*types, *layers, *names])) <= _TEXT_OR_NONE:
-        keys = [f"{t}|{layer or ''}|{n or ''}" if t else "" for t, layer, n in zip(types, layers, names, strict=True)]
-        if max(map(len, keys)) <= _MAX_KEY:
-            return keys
-    return [_event_key(t, layer, n) for t, layer, n in zip(types, layers, names, strict=True)]
-
-
 _MAX_KEY = 120
 
 
-def _event_key(event_type: Any, layer: Any, name: Any) -> str:
-    parts = [part if isinstance(part, str) else "" for part in (event_type, layer, name)]
-    return "|".join(parts)[:_MAX_KEY] if parts[0] else ""
+def _event_key(record: Any) -> str:
+    """Return ``event_type|layer|name`` of a record with an event type."""
+    layer = record.layer
+    name = record.operation or record.event_name or record.metric_name
+    try:
+        return "|".join((record.event_type, layer or "", name or ""))[:_MAX_KEY]
+    except TypeError:
+        parts = [part if isinstance(part, str) else "" for part in (record.event_type, layer, name)]
+        return "|".join(parts)[:_MAX_KEY] if parts[0] else ""
 
 
 def _durations(seconds: list[Any]) -> list[float | None]:
@@ -216,43 +225,55 @@ def _durations(seconds: list[Any]) -> list[float | None]:
     ]
 
 
-_Rows = tuple[list[str | None], list[float | None], list[int | None], list[str | None], list[int]]
+_Rows = tuple[list[str | None], list[float | None], list[int | None], list[int]]
 
 
-def _plain_fields(record: Any, i: int, rows: _Rows) -> None:
-    """Fill operation, duration, status, service and severity of a record without an event type.
-
-    An access record tells them in fields, else in its sentence. The ``service`` of a record that has a
-    ``client`` is the service that was called.
-    """
-    _, duration, status, services, severity = rows
-    service, duration_ms, extra, code, method = _PLAIN(record)
-    if type(service) is str and record.client is None:
-        services[i] = service[:200] or None
-    if duration[i] is None and duration_ms is not None:
-        duration[i] = json_fields.duration_ms(duration_ms, 1.0)
-    if duration[i] is None and isinstance(extra, dict):
-        duration[i] = json_fields.duration_ms(extra.get("duration_seconds"), 1e3)
-    if method is not None or code is not None or "equest" in record.event[:14]:
-        _request_fields(record, i, rows)
+def _requests(objects: list[Any], events: list[str], rows: _Rows) -> None:
+    """Fill operation, duration, status and severity of access records: those with a status or "…equest …"."""
+    codes = list(map(_GETTERS["status_code"], objects))
+    _, _, status, severity = rows
+    for i, (event, code) in enumerate(zip(events, codes, strict=True)):
+        if code is None and "equest" not in event[:14]:
+            continue
+        record = objects[i]
+        method, path = record.method, record.path
+        if type(method) is str and type(path) is str:
+            rows[0][i] = access.operation(method, path)
+        else:
+            _stated_request(record, i, rows)
+        if code is not None:
+            status[i] = code = json_fields.status_of(code)
         if (status[i] or 0) >= 500:
             severity[i] = max(severity[i], _ERROR)
 
 
-def _request_fields(record: Any, i: int, rows: _Rows) -> None:
-    operation, duration, status, _, _ = rows
-    if type(record.method) is str and type(record.path) is str:
-        operation[i] = access.operation(record.method, record.path)
-    elif operation[i] is None and not record.event.startswith("HTTP"):
-        operation[i], status[i], took = access.request_in(record.event)
-        duration[i] = took if duration[i] is None else duration[i]
-        attributes = record.extra.get("attributes") if isinstance(record.extra, dict) else None
-        if operation[i] is None and isinstance(attributes, dict):
-            method, path = attributes.get("method"), attributes.get("path")
-            if isinstance(method, str) and isinstance(path, str):
-                operation[i] = access.operation(method, path)
-    if record.status_code is not None:
-        status[i] = json_fields.status_of(record.status_code)
+def _stated_request(record: Any, i: int, rows: _Rows) -> None:
+    """Read what the sentence says of a request, or the attributes of its summary."""
+    operation, duration, status, _ = rows
+    if operation[i] is not None or record.event.startswith("HTTP"):
+        return
+    operation[i], status[i], took = access.request_in(record.event)
+    duration[i] = took if duration[i] is None else duration[i]
+    attributes = record.extra.get("attributes") if isinstance(record.extra, dict) else None
+    if operation[i] is None and isinstance(attributes, dict):
+        method, path = attributes.get("method"), attributes.get("path")
+        if isinstance(method, str) and isinstance(path, str):
+            operation[i] = access.operation(method, path)
+
+
+def _others(objects: list[Any], types: list[Any], services: list[str | None], duration: list[float | None]) -> None:
+    """Fill service and duration from the fields that are rarer.
+
+    The ``service`` of a call (a record with a ``client``) or an operation is the one that was called.
+    """
+    for i, service in enumerate(map(_GETTERS["service"], objects)):
+        if service is not None and type(service) is str and services[i] is None and types[i] is None:
+            services[i] = service[:200] or None if objects[i].client is None else None
+    for name, key, factor in (("duration_ms", None, 1.0), ("extra", "duration_seconds", 1e3)):
+        for i, value in enumerate(map(_GETTERS[name], objects)):
+            if value is not None and duration[i] is None:
+                plain = value if key is None else value.get(key) if isinstance(value, dict) else None
+                duration[i] = json_fields.duration_ms(plain, factor)
 
 
 def _failures(objects: list[Any], severity: list[int], columns: Columns) -> None:
@@ -275,11 +296,12 @@ def _failures(objects: list[Any], severity: list[int], columns: Columns) -> None
 
 def _own(loggers: list[Any]) -> list[bool] | None:
     try:
-        if not any(type(name) is str and name.startswith("fm_anomaly") for name in set(loggers)):
+        if "fm_anomaly" not in "\n".join(loggers):
             return None
     except TypeError:
         pass
-    return [type(name) is str and name.startswith("fm_anomaly") for name in loggers]
+    own = [type(name) is str and name.startswith("fm_anomaly") for name in loggers]
+    return own if any(own) else None
 
 
 @lru_cache(maxsize=4096)

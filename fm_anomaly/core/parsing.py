@@ -13,13 +13,14 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from fm_anomaly.core import exceptions, multiline, prefixes, severities, timestamps
-from fm_anomaly.core.accounting import IntakeCounts, tally
+from fm_anomaly.core import multiline, prefixes, timestamps
+from fm_anomaly.core.accounting import IntakeCounts
 from fm_anomaly.core.console_lines import logfmt_frame
-from fm_anomaly.core.frames import as_record_frame, empty_frame
+from fm_anomaly.core.frames import empty_frame
 from fm_anomaly.core.json_lines import parse_json
-from fm_anomaly.core.line_fields import LINE_SCHEMA, NO_ZONE
+from fm_anomaly.core.line_fields import LINE_SCHEMA
 from fm_anomaly.core.lines import LineCutter
+from fm_anomaly.core.records import JoinedLines, LineCounts, to_records
 from fm_anomaly.core.redaction import RedactionParams, Redactor
 from fm_anomaly.core.text_lines import Clock, TextLines, parse_text
 from fm_anomaly.core.timestamps import Bools, Ints
@@ -28,9 +29,9 @@ from fm_anomaly.errors import ConfigError
 _SLICE_BYTES = 4 << 20
 """Bytes worked on at a time: bounds memory; that cuts don't show makes it free."""
 _PAIRS_WITH_LEVEL = r"^(?:[a-z_]+=[^ ]+ )*(?:level|lvl|severity)=[A-Za-z\"]"
+_MAY_NEST = r"^\{|^(?:[a-z_]+=[^ ]+ )*(?:level|lvl|severity)="
 _END_OF_1970_US = 364 * timestamps.DAY_US
 _BRACE, _END_BRACE = 123, 125
-_ERROR = severities.WORDS["error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,16 +257,10 @@ class _Batch:
         frame = self._frame
         if len(starts) != frame.height:
             frame = frame.filter(pl.Series(np.isin(frame["index"].to_numpy(), starts)))
-        frame = frame.with_columns(
-            pl.Series("line", numbers[starts] + counts.lines + 1),
-            pl.Series("n_lines", n_lines.astype(np.int32)),
-            self._raw(starts, n_lines, owner),
-        )
-        frame = _with_exceptions(_with_second_lines(frame))
-        total = int(weights.sum())
+        joined = JoinedLines(frame, numbers[starts] + counts.lines + 1, n_lines, self._raw(starts, n_lines, owner))
         blanks = int(weights[self._blank[:end] & ~owned].sum())
         rejects = int(weights[self._binary[:end]].sum())
-        return _counted(frame, counts, total, blanks, rejects)
+        return to_records(joined, LineCounts(int(weights.sum()), blanks, rejects), counts)
 
     def _raw(self, starts: Ints, n_lines: Ints, owner: Ints) -> pl.Series:
         """Return the whole text of each record."""
@@ -286,6 +281,9 @@ def _unnested(frames: list[pl.DataFrame], tz: str) -> list[pl.DataFrame]:
     out = []
     for frame in frames:
         body = frame["body"]
+        if not body.str.contains(_MAY_NEST).any():
+            out.append(frame)
+            continue
         json_rows = np.flatnonzero((body.str.starts_with("{") & body.str.ends_with("}")).to_numpy())
         pair_rows = np.flatnonzero((body.str.contains(_PAIRS_WITH_LEVEL) & (frame["format"] != "logfmt")).to_numpy())
         if not len(json_rows) and not len(pair_rows):
@@ -307,90 +305,3 @@ def _under_header(inner: pl.DataFrame, outer: pl.DataFrame) -> pl.DataFrame:
     filled = [pl.col(n).fill_null(outer[n]) for n in ("ts_us", "zone_min", "service")]
     severity = pl.when(pl.col("severity") == 0).then(outer["severity"]).otherwise(pl.col("severity"))
     return inner.with_columns(*filled, severity.alias("severity"), outer["index"], outer["head"])
-
-
-def _with_second_lines(frame: pl.DataFrame) -> pl.DataFrame:
-    """Take the message of .NET console records from where it stands: the second line."""
-    rows = np.flatnonzero(((frame["format"] == "dotnet") & (frame["n_lines"] > 1)).to_numpy())
-    if not len(rows):
-        return frame
-    second = frame["raw"].gather(rows).str.splitn("\n", 3).struct.field("field_1").str.strip_chars()
-    return frame.with_columns(frame["body"].clone().scatter(rows, second))
-
-
-def _with_exceptions(frame: pl.DataFrame) -> pl.DataFrame:
-    """Fill exception class, message and frame of records that hold a traceback."""
-    texts = frame["exception"]
-    suspect = texts.is_not_null() | (frame["n_lines"] > 1)
-    if (frame["format"] == "text").any():
-        suspect = suspect | ((frame["format"] == "text") & exceptions.looks_like(frame["body"]))
-    rows = np.flatnonzero(suspect.to_numpy())
-    if not len(rows):
-        return frame
-    some = frame[rows]
-    found = exceptions.parse_many(some["exception"].fill_null(some["raw"]).to_list())
-    hits = np.array([bool(f.type or f.frame) for f in found], dtype=np.bool_)
-    rows, fields = rows[hits], [f for f in found if f.type or f.frame]
-    if not len(rows):
-        return frame
-    types, messages = frame["exc_type"].clone(), frame["exc_message"].clone()
-    stated = types.gather(rows).to_list()
-    types = types.scatter(rows, [f.type or t for f, t in zip(fields, stated, strict=True)])
-    messages = messages.scatter(
-        rows, [f.message or m for f, m in zip(fields, messages.gather(rows).to_list(), strict=True)]
-    )
-    frames = pl.Series("exc_frame", [None], dtype=pl.String).new_from_index(0, frame.height)
-    severity = frame["severity"].clone()
-    silent = rows[(severity.gather(rows) == 0).to_numpy()]
-    return frame.with_columns(
-        types, messages, frames.scatter(rows, [f.frame for f in fields]), severity.scatter(silent, _ERROR)
-    )
-
-
-def _counted(frame: pl.DataFrame, counts: IntakeCounts, total: int, blanks: int, rejects: int) -> pl.DataFrame:
-    """Count the lines of a batch, leave out our own records, return the record frame."""
-    own = frame["own"]
-    n_own = 0
-    if own.any():
-        n_own = int(frame["n_lines"].filter(own).sum())
-        frame = frame.filter(~own)
-    n_lines = int(frame["n_lines"].sum())
-    counts.lines += total
-    counts.blanks += blanks
-    counts.rejects += rejects
-    counts.skipped_own += n_own
-    counts.records += frame.height
-    counts.continuations += n_lines - frame.height
-    if rejects:
-        tally(counts.rejects_by_reason, {"binary": rejects})
-    if "exc_frame" in frame.columns:
-        is_traceback = frame["exc_frame"].is_not_null() | (frame["exc_type"].is_not_null() & (frame["n_lines"] > 1))
-        counts.tracebacks += int(is_traceback.sum())
-    _count_times(frame, counts)
-    _count_formats(frame, counts)
-    return as_record_frame(frame)
-
-
-def _count_times(frame: pl.DataFrame, counts: IntakeCounts) -> None:
-    times = frame["ts_us"]
-    counts.bad_times += int(frame["bad_time"].sum())
-    counts.timeless += times.null_count()
-    first, last = times.min(), times.max()
-    counts.span(first, last)  # type: ignore[arg-type]
-    zones, numbers = np.unique(frame["zone_min"].drop_nulls().to_numpy(), return_counts=True)
-    named = {_zone_name(z): n for z, n in zip(zones.tolist(), numbers.tolist(), strict=True)}
-    tally(counts.zones, named)
-
-
-def _zone_name(minutes: int) -> str:
-    if minutes == NO_ZONE:
-        return "none"
-    hours, rest = divmod(abs(minutes), 60)
-    return f"{'-' if minutes < 0 else '+'}{hours:02d}:{rest:02d}"
-
-
-def _count_formats(frame: pl.DataFrame, counts: IntakeCounts) -> None:
-    names = frame["format"]
-    lines = frame["n_lines"]
-    found = {name: int(lines.filter(names == name).sum()) for name in sorted(names.unique().to_list())}
-    tally(counts.formats, found)

@@ -310,13 +310,13 @@ def _header_steps(rest: pl.Series, kinds: Ints, out: _Found) -> None:
 
 def _read_headers(headers: list[str], rows: Ints, read: Callable[[str], formats.Header], out: _Found) -> None:
     """Read each distinct header once."""
-    fields: dict[str, tuple[int, int, int]] = {}
-    for header in dict.fromkeys(headers):
-        found = read(header)
-        fields[header] = (found.length, found.severity, out.code(found.service, found.format))
-    read_rows = np.array([fields[header] for header in headers], dtype=np.int64)
+    distinct = {header: i for i, header in enumerate(dict.fromkeys(headers))}
+    found = [read(header) for header in distinct]
+    which = np.fromiter(map(distinct.__getitem__, headers), np.int64, len(headers))
     out.taken[rows] = True
-    out.length[rows], out.severity[rows], out.codes[rows] = read_rows.T
+    out.length[rows] = np.array([f.length for f in found], dtype=np.int64)[which]
+    out.severity[rows] = np.array([f.severity for f in found], dtype=np.int64)[which]
+    out.codes[rows] = np.array([out.code(f.service, f.format) for f in found], dtype=np.int64)[which]
 
 
 def _redis_header(header: str) -> formats.Header:

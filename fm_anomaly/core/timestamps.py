@@ -392,6 +392,9 @@ def from_values(values: Sequence[Any], tz: str) -> tuple[Ints, Bools, Ints]:
     except TypeError:
         text = "\n".join([v if isinstance(v, str) else _number_text(v) for v in values])
     data = text.encode("utf-8", "replace")
+    fast = _zulu(data, values)
+    if fast is not None:
+        return fast
     buffer = np.frombuffer(data + b"\n" + bytes(PAD), dtype=np.uint8)
     ends = np.flatnonzero(buffer == 10)
     if len(ends) != len(values):
@@ -402,6 +405,40 @@ def from_values(values: Sequence[Any], tz: str) -> tuple[Ints, Bools, Ints]:
     for i in np.flatnonzero(~stamps.matched | (stamps.end != ends)).tolist():
         _read_odd(i, values[i], us, valid, offsets)
     return us, valid, offsets
+
+
+def _zulu(data: bytes, values: Sequence[Any]) -> tuple[Ints, Bools, Ints] | None:
+    """Read values that all are ``YYYY-MM-DDThh:mm:ss[.fraction]Z`` of one length, joined; None if not."""
+    n = len(values)
+    width, rest = divmod(len(data) + 1, n) if n else (0, 0)
+    if rest or not 21 <= width <= 32 or width == 22:
+        return None
+    table = np.frombuffer(data + b"\n", dtype=np.uint8).reshape(n, width).T
+    table = np.ascontiguousarray(table)
+    digits = [i for i in range(width - 2) if i not in (4, 7, 10, 13, 16, 19)]
+    marks = [(4, 45), (7, 45), (10, 84), (13, 58), (16, 58), (width - 2, 90), (width - 1, 10)]
+    if width > 21:
+        marks.append((19, 46))
+    if not all((table[at] == byte).all() for at, byte in marks):
+        return None
+    if ((table[digits] - np.uint8(48)) > 9).any():
+        return None
+
+    def number(first: int, last: int) -> Ints:
+        total = np.zeros(n, np.int64)
+        for at in range(first, last):
+            total = total * 10 + table[at]
+        total -= 48 * ((10 ** (last - first) - 1) // 9)
+        return total
+
+    year, month, day = number(0, 4), number(5, 7), number(8, 10)
+    hour, minute, second = number(11, 13), number(14, 16), number(17, 19)
+    valid = (month >= 1) & (month <= 12) & _is_date(year, month, day)
+    valid &= (hour < 24) & (minute < 60) & (second <= 60)
+    us = (_days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * US_PER_S
+    places = max(0, min(6, width - 22))
+    us += number(20, 20 + places) * 10 ** (6 - places)
+    return us, valid, np.zeros(n, np.int64)
 
 
 def _number_text(value: object) -> str:
