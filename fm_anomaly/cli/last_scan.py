@@ -6,6 +6,7 @@ Holds paths and reading options only, never a line of a log.
 from __future__ import annotations
 
 import argparse
+import glob
 import json
 import os
 from collections.abc import Sequence
@@ -18,8 +19,8 @@ _OPTIONS = ("tz", "service", "tenant", "config")
 
 def remember(args: argparse.Namespace, paths: Sequence[str]) -> None:
     """Note `paths` and the reading options of `args`; a cache that cannot be written is no error."""
-    if "-" in paths:
-        return
+    if not all(Path(path).is_dir() or Path(path).is_file() or glob.has_magic(path) for path in paths):
+        return  # standard input and pipes can be read only once
     kept = {
         "paths": [str(Path(path).absolute()) for path in paths],
         "options": {name: getattr(args, name, None) for name in _OPTIONS},

@@ -34,6 +34,7 @@ _MARKS = (
     b"PAR1",
 )
 _TEXT_CONTROLS = frozenset(b"\t\n\v\f\r\b\x1b")
+_SHELL_PIPES = ("/dev/fd/", "/proc/self/fd/")
 _BINARY_SHARE = 0.10
 
 
@@ -160,8 +161,10 @@ def _first_bytes(path: str) -> bytes:
 
 
 def _set_name(members: list[str]) -> str:
-    """Return "app.log" for a rotated set, the file's own name for a single file, "stdin" for "-"."""
+    """Return "app.log" for a rotated set, the file's own name for a single file, "stdin" for "-", "pipe" for <(…)."""
     if members == ["-"]:
         return "stdin"
+    if members[0].startswith(_SHELL_PIPES):
+        return "pipe"
     last = Path(members[-1]).name
     return base_name(last) if len(members) > 1 else last
