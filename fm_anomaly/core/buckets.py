@@ -26,9 +26,9 @@ class BucketMaker:
 
     def follow_merges(self, row: int | None) -> None:
         """Let the merges that rows up to `row` of the last batch brought count from now on; None: all of them."""
-        log = getattr(self._templates, "merge_log", ())  # TODO
+        log = self._templates.merge_log
         while log and (row is None or log[0].row <= row):
-            merge = log.popleft()
+            merge = log.pop(0)
             self._into[merge.index] = merge.into
 
     def canonical(self, template: int) -> int:
@@ -73,7 +73,7 @@ class BucketMaker:
                 TemplateCount(
                     template=index,
                     template_id=template.template_id,
-                    text=template.text,
+                    text=template.birth_text,
                     count=tally.count,
                     n_errors=tally.n_errors,
                     first_us=tally.first_us,

@@ -69,6 +69,8 @@ class Template:
     is_coarse: bool = False
     merged_into: int | None = None
     aliases: list[str] = field(default_factory=list)
+    birth_text: str = ""
+    """The text as it was born, for what is said about it later: the same however its records were cut."""
 
     @property
     def text(self) -> str:
@@ -85,6 +87,15 @@ class Template:
         if kinds != self.kinds and len(kinds) == len(self.kinds):
             pairs = zip(self.kinds, kinds, strict=True)
             self.kinds = tuple(mine if not mine or mine == its else "*" for mine, its in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeAt:
+    """A merge, and the row of the last `assign` that brought it: from that row on, `into` stands for `index`."""
+
+    row: int
+    index: int
+    into: int
 
 
 @dataclass(slots=True)
@@ -141,8 +152,10 @@ class TemplateStore:
         self._known: dict[int, int] = {}
         self._hex_first_calls = 0
         self._recent: dict[tuple[int, str], int] = {}
-        # Merges of the running call, (moved, target): rows behind them follow.
+        # Merges of the row that is being assigned, (moved, target): rows behind it follow.
         self._moves: list[tuple[int, int]] = []
+        self.merge_log: list[MergeAt] = []
+        """Merges of the last call of `assign`, in the order of the rows that brought them."""
 
     def assign(self, streams: NDArray[np.int32], bodies: pl.Series, event_keys: pl.Series | None = None) -> Indices:
         """Return per record the index of its template in `templates`, merges up to that record followed.
@@ -155,6 +168,7 @@ class TemplateStore:
 
         Cost: about 1 µs a record of a known shape, some 100 µs for a new normalised form.
         """
+        self.merge_log.clear()
         if not len(bodies):
             return np.zeros(0, dtype=np.int64)
         pairs = self._pairs_of(np.asarray(streams, dtype=np.int64), event_keys)
@@ -196,6 +210,8 @@ class TemplateStore:
             )
         self._redirect(other, target)
         self._moves.clear()
+        if other != target:
+            self.merge_log.append(MergeAt(-1, other, target))
         return target
 
     def resolve(self, prefix: str) -> list[int]:
@@ -430,7 +446,9 @@ class TemplateStore:
     ) -> int:
         index = len(self.templates)
         name = template_id(pair.event_key, tokens)
-        self.templates.append(Template(name, pair.stream, pair.event_key, tokens, kinds, gaps, index, is_coarse))
+        born = Template(name, pair.stream, pair.event_key, tokens, kinds, gaps, index, is_coarse)
+        born.birth_text = born.text
+        self.templates.append(born)
         self._canonical.append(index)
         if not is_coarse:
             self._n_live += 1
@@ -479,7 +497,7 @@ class TemplateStore:
 def _template_to_plain(t: Template) -> list[Any]:
     return [
         t.template_id, t.stream, t.event_key, list(t.tokens), list(t.kinds), list(t.gaps), t.born_order,
-        t.is_coarse, t.merged_into, list(t.aliases),
+        t.is_coarse, t.merged_into, list(t.aliases), t.birth_text,
     ]  # fmt: skip
 
 
