@@ -147,7 +147,7 @@ _USER = r":(?:\\?/){2}[^\s:/?#@\"'<>\\]{0,64}:"
 _URL_FORMS = (
     re.compile(_USER + r"([^\s\"'<>\\/?#]{1,256})@"),
     re.compile(_USER + r"(?!\d{1,5}[/?#])([^\s\"'<>\\@]{1,256})@"),
-    re.compile(r":(?:\\?/){2}([^\s:/?#@\"'<>\\]{16,256})@"),
+    re.compile(r":(?:\\?/){2}(?=[^\s:/?#@\"'<>\\]{0,255}\d)([^\s:/?#@\"'<>\\]{20,256})@"),
 )
 _DSN_BEFORE = re.compile(r"[\w.-]{1,64}:([^\s\"'<>:/]{1,128})\Z")
 
@@ -238,13 +238,18 @@ def _mailbox_start(text: str, at: int) -> int:
 
 # Card numbers -----------------------------------------------------------------------------------------------
 
-CARD_PATTERN = (
+_CARD_BODY = (
+    r"(?:^|[^0-9])(?:"
     r"(?:4[0-9]{3}|5[1-5][0-9]{2}|2[2-7][0-9]{2}|6011|64[4-9][0-9]|65[0-9]{2}|62[0-9]{2}|35[2-8][0-9])"
     r"(?:[0-9]{12}|(?:-[0-9]{4}){3}|(?: [0-9]{4}){3})"
-    r"|3[47][0-9]{2}(?:[0-9]{11}|-[0-9]{6}-[0-9]{5}| [0-9]{6} [0-9]{5})"
+    r"|3[47][0-9]{2}(?:[0-9]{11}|-[0-9]{6}-[0-9]{5}| [0-9]{6} [0-9]{5}))"
 )
-"""Issuer prefix and length (ISO/IEC 7812): Visa, Mastercard, Discover, UnionPay, JCB; then American Express."""
-_CARD = re.compile(CARD_PATTERN)
+CARD_PATTERN = _CARD_BODY + r"(?-u:\b)"
+"""Issuer prefix and length (ISO/IEC 7812): Visa, Mastercard, Discover, UnionPay, JCB; then American Express.
+
+With the character before, where there is one: that keeps Rust's automaton small (20 times faster than without).
+"""
+_CARD = re.compile(_CARD_BODY + r"(?![0-9A-Za-z_])")
 _CARD_END = re.compile(r"[0-9A-Za-z_-]|\.[0-9]")
 # Keys whose numbers are ids, times or sizes, however they look.
 _NO_CARD_KEYS = (
@@ -254,7 +259,7 @@ _NO_CARD_KEYS = (
 
 
 def cards_in(text: str) -> list[str]:
-    """Return what looks like a card number; the same as matching `CARD_PATTERN` over a column."""
+    """Return what looks like a card number, and the character before; as matching `CARD_PATTERN` over a column."""
     return _CARD.findall(text)
 
 
@@ -271,7 +276,7 @@ def redact_cards(text: str, counts: Counts, numbers: list[str]) -> str:
         quote = _quote_for_number(text, at, end)
         return at, end, quote + mark("card", counts) + quote
 
-    for number in dict.fromkeys(numbers):
+    for number in dict.fromkeys(found if found[0].isdigit() else found[1:] for found in numbers):
         if _luhn(number):
             text = each(text, number, replace)
     return text

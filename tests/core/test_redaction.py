@@ -96,7 +96,7 @@ SECRETS = {
     "url with @": ("postgres://app:Zq@8xv@db/x", "8xv"),
     "url with /": ("postgres://app:Zq/8xv@db/x", "8xv"),
     "url, escaped slashes": (r'{"u": "amqp:\/\/app:Zq8xv@mq\/v"}', "Zq8xv"),
-    "url token": ("clone https://" + ALNUM[:20] + "@git.example.org/a.git", ALNUM[:20]),
+    "url token": ("clone https://" + ALNUM[:24] + "@git.example.org/a.git", ALNUM[:24]),
     "dsn": ("app:Zq8xv@tcp(db:3306)/shop", "Zq8xv"),
     "mail": ("mail from alice.b+c@mail.example.co.uk.", "alice"),
     "mail in json": (r'{"event": "to:\nbob@example.com"}', "ob@example"),
@@ -107,6 +107,7 @@ SECRETS = {
     "mastercard": ("card=5500-0000-0000-0004", "0000"),
     "amex": ("card 378282246310005.", "378282246310005"),
     "amex groups": ("card 3782 822463 10005", "822463"),
+    "cards in a list": ("cards 5500000000000004,4111111111111111;", "4111111111111111"),
     "card in json": ('{"card": 4111111111111111, "n": 1}', "4111"),
     "card after escape": (r'{"event": "a\n4111111111111111"}', "4111"),
     "pem": (
@@ -151,6 +152,7 @@ HARMLESS = [
     "price 4111.1111 1111 1111 on 2026-03-02 09:46:11 10.42.0.17:51544",
     "sk-learn task-12345678901234567890 AKIAB ghp_short",
     "connect to http://cache:6379/0 and http://[::1]:8080/x?mail=1",
+    "listening on akka.tcp://sparkExecutorActorSystem@mesos-slave-07:55904",
     "@app.route decorated, thanks @bob",
     r'{"event": "caf\u00e9 \u003cb\u003e \u001b[31mred"}',
 ]
