@@ -30,7 +30,7 @@ class LatencyParams:
     windows: tuple[int, ...] = (5, 15)
     min_count: int = 8
     """Least number of durations in a window."""
-    ratio: float = 2.0
+    ratio: float = 2.5
     """Least factor of the middle."""
     tail_share: float = 0.3
     """Least share beyond the learned 95th percentile for a shift of the tail."""

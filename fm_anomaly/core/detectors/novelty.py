@@ -24,7 +24,7 @@ class NoveltyParams:
     """Least number of records, in at least two buckets; a stray error is repeated two or three times."""
     min_count_in_one: int = 8
     """The same within a single bucket."""
-    probation_buckets: int = 15
+    probation_buckets: int = 40
     """How long a new subject may gather; after that it is known."""
     min_history_buckets: int = 3
 
