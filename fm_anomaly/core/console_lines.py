@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from fm_anomaly.core import json_lines
-from fm_anomaly.core.timestamps import Ints
+from fm_anomaly.core import json_lines, json_table
+from fm_anomaly.core.calendar import Ints
 
 _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 _CONSOLE = re.compile(
@@ -59,5 +59,5 @@ def logfmt_frame(texts: pl.Series, index: Ints, tz: str) -> pl.DataFrame:
     """Return the line frame of logfmt lines, by the table of JSON keys."""
     lines = texts.to_list()
     rows = [{name: _value(value) for name, value in _PAIR.findall(line[:65_536])} for line in lines]
-    frame = json_lines.table_frame(rows, lines, index, tz)
+    frame = json_table.table_frame(rows, lines, index, tz)
     return frame.with_columns(format=pl.lit("logfmt"), closed=pl.lit(False))

@@ -1,4 +1,4 @@
-"""Parses the JSON lines of a batch: structlog objects in columns, all others by the table of fields.
+"""Parses the JSON lines of a batch: structlog objects in columns, all others by `core.json_table`.
 
 An object whose ``event`` is a string is structlog's (FaultMaven's); its few fields are decoded straight
 into a struct. Which way a line goes depends on the line alone. This module knows JSON's formats, and
@@ -7,7 +7,6 @@ nothing of sources or multi-line records.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import compress
 from operator import attrgetter
 from types import NoneType
@@ -17,9 +16,10 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from fm_anomaly.core import access, json_fields, severities, timestamps
-from fm_anomaly.core.line_fields import DEFAULTS, MAX_BODY, line_frame, time_columns
-from fm_anomaly.core.timestamps import Ints
+from fm_anomaly.core import access, json_fields, severities
+from fm_anomaly.core.calendar import Ints
+from fm_anomaly.core.json_table import Columns, bodies, table_frame, times_of
+from fm_anomaly.core.line_fields import DEFAULTS, line_frame
 
 _BATCH = 1024
 """Lines decoded at a time: the objects of a batch stay in the processor's cache (measured 2× faster)."""
@@ -42,7 +42,6 @@ _TEXT_OR_NONE = {str, NoneType}
 _ERROR = severities.WORDS["error"]
 _BAD_JSON = (msgspec.DecodeError, RecursionError, ValueError)
 
-Columns = dict[str, list[Any]]
 _ALWAYS = (
     "event",
     "level",
@@ -166,7 +165,7 @@ def _texts(values: list[Any]) -> list[str | None]:
 def _structlog_frame(columns: Columns, index: Ints, tz: str, name: str) -> pl.DataFrame:
     """Return the line frame of structlog records that `_read` has gathered."""
     out: dict[str, Any] = {"format": name, "closed": True}
-    out.update(_times(columns["timestamp"], tz))
+    out.update(times_of(columns["timestamp"], tz))
     out["body"] = bodies(columns["event"])
     out["severity"] = pl.Series(columns["severity"], dtype=pl.UInt8)
     for field in ("event_key", "operation", "duration_ms", "status", "service", *_FAILURE):
@@ -175,25 +174,6 @@ def _structlog_frame(columns: Columns, index: Ints, tz: str, name: str) -> pl.Da
     if own is not None:
         out["own"] = own
     return line_frame(index, out)
-
-
-def bodies(texts: list[str]) -> pl.Series:
-    """Return the first line of each text, cut at `MAX_BODY` characters."""
-    series = pl.Series(texts, dtype=pl.String)
-    joined = "\n".join(texts)
-    if joined.count("\n") >= len(texts):
-        series = pl.Series([t.lstrip("\n").partition("\n")[0].rstrip("\r") for t in texts], dtype=pl.String)
-    if len(joined) > MAX_BODY and max(map(len, texts), default=0) > MAX_BODY:
-        series = series.str.slice(0, MAX_BODY)
-    return series
-
-
-def _times(values: list[Any], tz: str) -> dict[str, pl.Series]:
-    us, valid, zones = timestamps.from_values(values, tz)
-    if valid.all():
-        return time_columns(us, valid, valid, zones)
-    present = np.array([v is not None for v in values], dtype=np.bool_)
-    return time_columns(us, valid, present, zones)
 
 
 def _severities(levels: list[Any]) -> list[int]:
@@ -302,62 +282,3 @@ def _own(loggers: list[Any]) -> list[bool] | None:
         pass
     own = [type(name) is str and name.startswith("fm_anomaly") for name in loggers]
     return own if any(own) else None
-
-
-@lru_cache(maxsize=4096)
-def _plan(keys: tuple[str, ...]) -> json_fields.Plan:
-    return json_fields.plan_for(keys)
-
-
-def table_frame(rows: list[dict[str, Any]], lines: list[str], index: Ints, tz: str) -> pl.DataFrame:
-    """Return the line frame of objects of any other logger."""
-    columns: Columns = {name: [] for name in _TABLE_COLUMNS}
-    for row, line in zip(rows, lines, strict=True):
-        values = _table_row(row, _plan(tuple(row)), line)
-        for column, value in zip(columns.values(), values, strict=True):
-            column.append(value)
-    texts = columns.pop("body")
-    out: dict[str, Any] = {**columns, **_times(columns.pop("time"), tz), "body": bodies(texts)}
-    out.pop("time", None)
-    out["severity"] = pl.Series(columns["severity"], dtype=pl.UInt8)
-    return line_frame(index, {**out, "closed": True})
-
-
-_TABLE_COLUMNS = (
-    *("time", "severity", "body", "service", "exc_type", "exc_message", "exception", "operation"),
-    *("duration_ms", "status", "own", "format"),
-)
-
-
-def _table_row(row: dict[str, Any], plan: json_fields.Plan, line: str) -> tuple[Any, ...]:
-    """Return the values of `_TABLE_COLUMNS` of one object."""
-    paths = plan.paths
-    first = json_fields.first_text
-    severity = json_fields.severity_of(row, plan)
-    exc_type = first(row, paths["exc_type"])
-    exc_message = first(row, paths["exc_message"])
-    body = first(row, paths["message"]) or exc_message or line
-    method, path = first(row, paths["method"]), first(row, paths["path"])
-    operation = access.operation(method, path) if method and path else first(row, paths["operation"])
-    status = next((s for p in paths["status"] if (s := json_fields.status_of(json_fields.lookup(row, p)))), None)
-    status = status if method or path else None
-    if (status or 0) >= 500:
-        severity = max(severity, _ERROR)
-    if severity < _ERROR and exc_type is None:
-        exc_message = None
-    service = first(row, paths["service"])
-    logger = first(row, paths["logger"])
-    return (
-        json_fields.time_of(row, paths["time"]),
-        severity,
-        body,
-        service[:200] if service else None,
-        exc_type.partition("\n")[0] if exc_type else None,
-        exc_message.partition("\n")[0] if exc_message else None,
-        first(row, paths["exception"]),
-        operation,
-        json_fields.duration_of(row, plan),
-        status,
-        logger is not None and logger.startswith("fm_anomaly"),
-        plan.format,
-    )

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from fm_anomaly.core.calendar import Bools, Ints
 from fm_anomaly.core.frames import RECORD_SCHEMA
-from fm_anomaly.core.timestamps import NO_ZONE, Bools, Ints
+from fm_anomaly.core.zones import NO_ZONE
 
 LINE_SCHEMA: dict[str, pl.DataType] = {
     # index of the line in the batch

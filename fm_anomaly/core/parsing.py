@@ -13,8 +13,9 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from fm_anomaly.core import multiline, prefixes, timestamps
+from fm_anomaly.core import multiline, prefixes, time_values, zones
 from fm_anomaly.core.accounting import IntakeCounts
+from fm_anomaly.core.calendar import Bools, Ints
 from fm_anomaly.core.console_lines import logfmt_frame
 from fm_anomaly.core.frames import empty_frame
 from fm_anomaly.core.json_lines import parse_json
@@ -22,15 +23,15 @@ from fm_anomaly.core.line_fields import LINE_SCHEMA
 from fm_anomaly.core.lines import LineCutter
 from fm_anomaly.core.records import JoinedLines, LineCounts, to_records
 from fm_anomaly.core.redaction import RedactionParams, Redactor
-from fm_anomaly.core.text_lines import Clock, TextLines, parse_text
-from fm_anomaly.core.timestamps import Bools, Ints
+from fm_anomaly.core.text_batch import Clock, TextLines
+from fm_anomaly.core.text_lines import parse_text
 from fm_anomaly.errors import ConfigError
 
 _SLICE_BYTES = 4 << 20
 """Bytes worked on at a time: bounds memory; that cuts don't show makes it free."""
 _PAIRS_WITH_LEVEL = r"^(?:[a-z_]+=[^ ]+ )*(?:level|lvl|severity)=[A-Za-z\"]"
 _MAY_NEST = r"^\{|^(?:[a-z_]+=[^ ]+ )*(?:level|lvl|severity)="
-_END_OF_1970_US = 364 * timestamps.DAY_US
+_END_OF_1970_US = 364 * zones.DAY_US
 _BRACE, _END_BRACE = 123, 125
 
 
@@ -105,7 +106,7 @@ class SourceParser:
 
     def _check_zone(self) -> None:
         try:
-            timestamps.local_to_utc(np.zeros(1, np.int64), self.params.tz)
+            zones.local_to_utc(np.zeros(1, np.int64), self.params.tz)
         except pl.exceptions.PolarsError as exc:
             raise ConfigError(f"unknown time zone {self.params.tz!r}: give an IANA name such as Europe/Berlin") from exc
 
@@ -199,7 +200,7 @@ class _Batch:
         if self._wrapped is None:
             return frame
         rows = frame["index"].to_list()
-        us, valid, _ = timestamps.from_values([self._wrapped.times[i] for i in rows], tz)
+        us, valid, _ = time_values.from_values([self._wrapped.times[i] for i in rows], tz)
         times = pl.Series("ts_us", us).set(pl.Series(~valid), None)
         zones = pl.Series("zone_min", np.zeros(len(us), np.int32)).set(pl.Series(~valid), None)
         services = pl.Series("service", [self._wrapped.services[i] for i in rows], dtype=pl.String)

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from fm_anomaly.core.timestamps import Ints
+from fm_anomaly.core.calendar import Ints
 
 _GUARD = (
     r"^(?:\{\"log\":|[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ std(?:out|err) [FP]"

@@ -13,9 +13,9 @@ import polars as pl
 
 from fm_anomaly.core import exceptions, severities
 from fm_anomaly.core.accounting import IntakeCounts, tally
+from fm_anomaly.core.calendar import Bools, Ints
 from fm_anomaly.core.frames import RECORD_SCHEMA
 from fm_anomaly.core.line_fields import NO_ZONE
-from fm_anomaly.core.timestamps import Bools, Ints
 
 _ERROR = severities.WORDS["error"]
 

@@ -1,0 +1,54 @@
+"""What a text message itself tells: a level word in front, a quoted HTTP request with its status.
+
+Knows messages, not headers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from fm_anomaly.core import access, formats, severities
+from fm_anomaly.core.calendar import Ints
+from fm_anomaly.core.line_fields import MAX_BODY
+
+_ERROR = severities.WORDS["error"]
+
+
+def body_of(texts: pl.Series, cut: Ints) -> pl.Series:
+    """Return each text from its character `cut` on, without outer blanks; the whole text where none is left."""
+    body = pl.select(pl.lit(texts).str.slice(pl.Series(cut), MAX_BODY).str.strip_chars()).to_series()
+    empty = body.str.len_bytes() == 0
+    if empty.any():
+        body = pl.select(
+            pl.when(pl.lit(empty)).then(pl.lit(texts).str.slice(0, MAX_BODY)).otherwise(pl.lit(body))
+        ).to_series()
+    return body
+
+
+def fill_severity(body: pl.Series, severity: Ints) -> None:
+    """Fill severities that no header tells from a level word in front of the message."""
+    rows = np.flatnonzero(severity == 0)
+    if len(rows):
+        some = body if len(rows) == len(body) else body.gather(rows)
+        has = some.str.contains(formats.WORD_AT_START)
+        if has.any():
+            severity[rows[has.to_numpy()]] = [formats.word_severity(t) for t in some.filter(has).to_list()]
+
+
+def request_columns(body: pl.Series, severity: Ints) -> dict[str, object]:
+    """Return operation and status of messages that quote a request line; 5xx raises `severity` in place."""
+    rows = np.flatnonzero(body.str.contains(" HTTP/", literal=True).to_numpy())
+    if not len(rows):
+        return {}
+    rows = rows[body.gather(rows).str.contains(formats.REQUEST).to_numpy()]
+    if not len(rows):
+        return {}
+    found = body.gather(rows).str.extract_groups(formats.REQUEST).struct.unnest()
+    operation: list[str | None] = [None] * len(body)
+    status: list[int | None] = [None] * len(body)
+    for row, (method, path, code) in zip(rows.tolist(), found.iter_rows(), strict=True):
+        operation[row], status[row] = access.operation(method, path), int(code)
+        if int(code) >= 500:
+            severity[row] = max(int(severity[row]), _ERROR)
+    return {"operation": operation, "status": status}

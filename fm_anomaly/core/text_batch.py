@@ -1,0 +1,73 @@
+"""Text lines as a column, a list and bytes, so that each step reads them as it is cheapest.
+
+Knows nothing of what stands in the lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import polars as pl
+
+from fm_anomaly.core import timestamps
+from fm_anomaly.core.calendar import Bytes, Ints
+
+TOKEN_BYTES = 64
+"""Longest first token that may stand before a timestamp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What is needed to read times that do not say all."""
+
+    tz: str
+    reference_us: int
+    """Yearless dates stand in the year that brings them closest to it, at most a day after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextLines:
+    """Lines as a column, as a list and as bytes. None of them holds a line end."""
+
+    texts: list[str]
+    series: pl.Series
+    buffer: Bytes
+    """UTF-8, each line followed by one byte 10, then `TextLines.PADDING` zero bytes."""
+    starts: Ints
+    ends: Ints
+
+    PADDING: ClassVar[int] = timestamps.PAD + TOKEN_BYTES
+
+    @classmethod
+    def of(cls, texts: list[str], series: pl.Series, joined: bytes | None = None) -> Self:
+        """Build from texts and the same as a column; `joined` spares the encoding where it is at hand."""
+        text = "\n".join(texts).encode() if joined is None else joined
+        buffer = np.frombuffer(b"".join((text, b"\n", bytes(cls.PADDING))), dtype=np.uint8)
+        ends = np.cumsum(series.str.len_bytes().to_numpy().astype(np.int64) + 1) - 1
+        starts = np.empty_like(ends)
+        starts[0], starts[1:] = 0, ends[:-1] + 1
+        return cls(texts, series, buffer, starts, ends)
+
+    def some(self, rows: Ints) -> TextLines:
+        """Return the lines at `rows` (all of them: itself)."""
+        if len(rows) == len(self.texts):
+            return self
+        series = self.series.gather(rows)
+        return TextLines.of(series.to_list(), series)
+
+
+@dataclass(frozen=True, slots=True)
+class TextBatch:
+    """Text lines, their places among the lines of the call, and the clock."""
+
+    series: pl.Series
+    index: Ints
+    buffer: Bytes
+    starts: Ints
+    ends: Ints
+    clock: Clock
+
+    def rows(self, rows: Ints) -> pl.Series:
+        return self.series if len(rows) == len(self.series) else self.series.gather(rows)
