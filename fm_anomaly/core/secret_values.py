@@ -108,7 +108,7 @@ _BARE = re.compile(
 _PAIRS = re.compile(r"(?:[^\s,\"'\\<>]++|<redacted:\w{1,24}>|(?<=;)[ \t](?=[\w-]))+")
 _ELEMENT = re.compile(r"[^<\"\\]+")
 _WORDLIKE = re.compile(r"[A-Za-z]?[a-z]{0,19}\.?\Z")
-_MORE_WORDS = re.compile(r"[ \t]+[a-z]")
+_MORE_WORDS = re.compile(r"[ \t]{1,4}(?:[a-z]|<redacted:)")
 
 
 class _Key(NamedTuple):
@@ -218,7 +218,7 @@ def _bare_span(text: str, key: _Key) -> Span | None:
     value, end = match[0], match.end()
     if key.word == "pwd" and value[0] in "/~":
         return None  # the working directory
-    if at == key.value_at and key.separator == ":" and not key.quote and _is_prose(key, value, text[end : end + 4]):
+    if at == key.value_at and key.separator == ":" and not key.quote and _is_prose(key, value, text[end : end + 16]):
         return None
     return at, end, key.quote
 

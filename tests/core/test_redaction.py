@@ -308,6 +308,7 @@ def fragments() -> st.SearchStrategy[str]:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(fragments(), min_size=1, max_size=6))
+@example(["password: bearer " + TOKENS["gcp oauth"][1]])
 @example(["bob@example.com" + "password" * 2 + TOKENS["anthropic"][1] + "bob@example.com"])
 def test_redaction_is_idempotent(lines: list[str]) -> None:
     """What is redacted once is not changed by a second time."""
