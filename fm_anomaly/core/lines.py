@@ -20,6 +20,7 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\
 _NON_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
 _BINARY_SHARE = 0.3
 _BINARY_SAMPLE = 4096
+_MIN_NON_TEXT = 3
 _SPACE = 32
 
 
@@ -134,6 +135,13 @@ def _holds_replacements(block: bytes) -> bool:
 
 
 def is_binary(text: str) -> bool:
-    """Whether more than 30 % of the line's first characters are no text (a leading run of NUL aside)."""
+    """Whether more than 30 % of the line's first characters are no text, control characters among them.
+
+    A leading run of NUL does not count, nor does a line with less than `_MIN_NON_TEXT` of them; text in another
+    encoding has broken UTF-8, but no control characters.
+    """
     sample = text.lstrip("\x00")[:_BINARY_SAMPLE]
-    return len(_NON_TEXT.findall(sample)) > _BINARY_SHARE * len(sample) if sample else False
+    odd = _NON_TEXT.findall(sample)
+    if len(odd) < _MIN_NON_TEXT or len(odd) <= _BINARY_SHARE * len(sample):
+        return False
+    return any(c != "\ufffd" for c in odd)

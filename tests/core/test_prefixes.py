@@ -1,0 +1,60 @@
+"""What container runtimes put around lines."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from fm_anomaly.core.parsing import SourceParser
+from fm_anomaly.core.prefixes import MAX_PIECES, unwrap
+
+
+def parse(text: str) -> pl.DataFrame:
+    parser = SourceParser("app.log")
+    frame = pl.concat([parser.feed(text.encode()), parser.flush()])
+    assert parser.counts.is_balanced
+    return frame
+
+
+def test_docker_lines_are_unwrapped_and_parsed_as_what_they_hold() -> None:
+    """Text and JSON inside; the runtime's time only where the line tells none."""
+    frame = parse(
+        r'{"log":"2026-03-02 10:00:00 ERROR [api] gone\n","stream":"stderr","time":"2026-03-02T11:00:00Z"}' + "\n"
+        r'{"log":"{\"event\":\"x\",\"level\":\"error\"}\n","stream":"stdout","time":"2026-03-02T11:00:00Z"}' + "\n"
+    )
+    assert frame["body"].to_list() == ["gone", "x"]
+    assert frame["severity"].to_list() == [17, 17]
+    assert frame["ts_us"].to_list() == [1_772_445_600_000_000, 1_772_449_200_000_000]
+
+
+def test_pieces_of_a_split_line_are_one_line() -> None:
+    """Kubernetes' P and F, Docker's missing line end: pieces count as continuations."""
+    frame = parse(
+        "2026-03-02T10:00:00Z stderr P ERROR fir\n"
+        "2026-03-02T10:00:01Z stdout F INFO other\n"
+        "2026-03-02T10:00:02Z stderr F st\n"
+    )
+    assert frame["body"].to_list() == ["first", "other"]
+    assert (frame["line"].to_list(), frame["n_lines"].to_list()) == ([1, 2], [2, 1])
+
+
+def test_compose_names_services_and_keeps_them_apart() -> None:
+    """Tracebacks of two services that interleave are joined each by itself."""
+    frame = parse(
+        "api-1     | Traceback (most recent call last):\n"
+        "worker-1  | Traceback (most recent call last):\n"
+        'api-1     |   File "/app/api.py", line 1, in a\n'
+        'worker-1  |   File "/app/worker.py", line 2, in b\n'
+        "worker-1  | KeyError: 'w'\n"
+        "api-1     | ValueError: a\n"
+        "api-1     | 2026-03-02 10:00:00 INFO on\n"
+    )
+    assert frame["service"].to_list() == ["api", "worker", "api"]
+    assert frame["exc_type"].to_list() == ["ValueError", "KeyError", None]
+    assert frame["n_lines"].to_list() == [3, 3, 1]
+
+
+def test_an_endless_split_line_is_ended() -> None:
+    """A line of too many pieces is closed, so that nothing is held for ever."""
+    found = unwrap(["2026-03-02T10:00:00Z stdout P x"] * (MAX_PIECES + 5))
+    assert found.count == [MAX_PIECES, 5]
+    assert found.open_from == 1
