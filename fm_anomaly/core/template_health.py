@@ -5,8 +5,22 @@ Pure functions of counts. Knows nothing of how templates are mined.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from fm_anomaly.core.tokens import is_word
+
+_CLASSES = (
+    ("a-z", re.compile("[a-z]")),
+    ("A-Z", re.compile("[A-Z]")),
+    ("0-9", re.compile("[0-9]")),
+    ("_", re.compile("_")),
+    (".", re.compile(r"\.")),
+    ("-", re.compile("-")),
+)
 
 
 class HealthState(StrEnum):
@@ -36,6 +50,7 @@ class TemplateCounts:
     largest: int
     overflow: int
     is_capped: bool
+    wildcards_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,28 @@ def _complaint(counts: TemplateCounts, params: HealthParams) -> str:
         return f"{counts.singletons:,} of {counts.records:,} records have a template of their own"
     if counts.templates > params.max_templates_per_record * counts.records:
         return f"{counts.templates:,} templates for {counts.records:,} records"
-    if counts.templates > 1 and counts.largest > params.max_share_of_one * counts.records:
-        return ""
+    if counts.templates > 1 and counts.largest > params.max_share_of_one * counts.records and counts.wildcards_only:
+        return f"one template of wildcards alone holds {counts.largest:,} of {counts.records:,} records"
     return ""
+
+
+def suggest(templates: Sequence[tuple[str, ...]]) -> str:
+    """Return a regular expression that would mask what varies most among templates of one length, or "".
+
+    `templates` are key tokens of templates seen once. The slot with the most distinct words in the commonest
+    length is described by its characters and lengths, with the word before it as context where that is constant.
+    """
+    if not templates:
+        return ""
+    lengths = Counter(map(len, templates))
+    length = max(lengths, key=lambda n: (lengths[n], -n))
+    columns = list(zip(*(t for t in templates if len(t) == length), strict=True))
+    words = [sorted(set(filter(is_word, column))) for column in columns]
+    slot = max(range(length), key=lambda i: (len(words[i]), -i), default=0)
+    if not words or len(words[slot]) < 3:
+        return ""
+    classes = [name for name, pattern in _CLASSES if any(pattern.search(w) for w in words[slot])]
+    sizes = sorted(map(len, words[slot]))
+    before = set(columns[slot - 1]) if slot else set()
+    context = rf"(?<={re.escape(before.pop())} )" if len(before) == 1 and is_word(next(iter(before))) else r"\b"
+    return rf"{context}[{''.join(classes) or '^ '}]{{{sizes[0]},{sizes[-1]}}}\b"

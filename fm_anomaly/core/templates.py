@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b32encode
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import repeat
 from typing import Any
@@ -20,9 +20,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fm_anomaly.core.normalizing import NORMALIZER_VERSION, Normalized, fold_digits, mask_hex, normalize, write
-from fm_anomaly.core.template_health import HealthParams, TemplateCounts, TemplateHealth, judge
+from fm_anomaly.core.template_health import HealthParams, HealthState, TemplateCounts, TemplateHealth, judge, suggest
 from fm_anomaly.core.template_merging import OPEN, Tokens
 from fm_anomaly.core.template_mining import MiningParams, PairMiner
+from fm_anomaly.core.tokens import is_word
 from fm_anomaly.errors import SnapshotError, UsageError
 
 Indices = NDArray[np.int64]
@@ -226,19 +227,24 @@ class TemplateStore:
         """Return whether the templates of `stream` can be trusted, in a sentence. Changes nothing."""
         counts = self.counts()
         mine = [(int(counts[i]), t) for i, t in enumerate(self.templates) if t.stream == stream]
-        live = [n for n, t in mine if t.merged_into is None and not t.is_coarse]
+        live = [(n, t) for n, t in mine if t.merged_into is None and not t.is_coarse]
+        largest = max(live, key=lambda pair: pair[0], default=None)
         state = self._streams.get(stream, _Stream())
-        return judge(
+        verdict = judge(
             TemplateCounts(
                 records=sum(n for n, _ in mine),
                 templates=len(live),
-                singletons=sum(n == 1 for n in live),
-                largest=max(live, default=0),
+                singletons=sum(n == 1 for n, _ in live),
+                largest=largest[0] if largest else 0,
                 overflow=sum(n for n, t in mine if t.is_coarse),
                 is_capped=state.is_capped,
+                wildcards_only=largest is not None and not any(map(is_word, largest[1].tokens)),
             ),
             self.params.health,
         )
+        if verdict.state is HealthState.GOOD:
+            return verdict
+        return replace(verdict, suggestion=suggest([t.tokens for n, t in live if n == 1]))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain values. Changes nothing; caches are left out."""

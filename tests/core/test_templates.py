@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import numpy as np
 import polars as pl
 import pytest
 
 from fm_anomaly.core.parameters import parameters, parameters_of
-from fm_anomaly.core.template_health import HealthState
+from fm_anomaly.core.template_health import HealthState, suggest
 from fm_anomaly.core.template_mining import MiningParams
 from fm_anomaly.core.templates import TemplateParams, TemplateStore, template_id
 from fm_anomaly.errors import SnapshotError, UsageError
@@ -162,6 +163,15 @@ def test_singletons_degrade_a_stream() -> None:
     health = store.health(0)
     assert health.state is HealthState.DEGRADED
     assert "template of their own" in health.reason
+    assert "a-z" in health.suggestion
+
+
+def test_the_suggested_mask_matches_what_varies() -> None:
+    """The mask has the word before the varying slot as its context."""
+    words = ["kestrel", "plover", "heron"]
+    mask = suggest([("opened", "ticket", word, "for", "<*>") for word in words])
+    assert all(re.search(mask, f"opened ticket {word} for 7")[0] == word for word in words)
+    assert suggest([]) == ""
 
 
 def test_strictness_is_a_parameter() -> None:
