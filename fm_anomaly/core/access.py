@@ -6,6 +6,7 @@ Knows HTTP, and nothing of the format that the request stood in.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"))
 
@@ -18,6 +19,7 @@ _names: dict[str, str] = {"": ""}
 """Path segments that are names, as seen so far; what a segment is depends on nothing else."""
 
 
+@lru_cache(maxsize=4096)  # a request is logged when it starts, when it is over, and in its summary
 def operation(method: str, path: str) -> str:
     """Return ``METHOD /route`` with ids in the path as ``<id>``, without host, query and fragment.
 

@@ -140,9 +140,7 @@ def _read(objects: list[Any], columns: Columns) -> None:
     operation, services = _texts(some["operation"]), _texts(some["service_name"])
     duration = _durations(some["duration_seconds"])
     status: list[int | None] = [None] * len(objects)
-    keys = [""] * len(objects)
-    for i in compress(range(len(objects)), some["event_type"]):
-        keys[i] = _event_key(objects[i])
+    keys = _event_keys(some, objects)
     _requests(objects, some["event"], (operation, duration, status, severity))
     _others(objects, some["event_type"], services, duration)
     columns["operation"].extend(operation)
@@ -181,21 +179,32 @@ def _severities(levels: list[Any]) -> list[int]:
         found = list(map(severities.WORDS.get, levels))
     except TypeError:
         found = [None] * len(levels)
-    return [severities.from_word(v) if f is None else f for f, v in zip(found, levels, strict=True)]
+    if None in found:
+        found = [severities.from_word(v) if f is None else f for f, v in zip(found, levels, strict=True)]
+    return found  # type: ignore[return-value]
 
 
 _MAX_KEY = 120
 
 
-def _event_key(record: Any) -> str:
-    """Return ``event_type|layer|name`` of a record with an event type."""
-    layer = record.layer
-    name = record.operation or record.event_name or record.metric_name
-    try:
-        return "|".join((record.event_type, layer or "", name or ""))[:_MAX_KEY]
-    except TypeError:
-        parts = [part if isinstance(part, str) else "" for part in (record.event_type, layer, name)]
-        return "|".join(parts)[:_MAX_KEY] if parts[0] else ""
+def _event_keys(some: Columns, objects: list[Any]) -> list[str]:
+    """Return ``event_type|layer|name`` of records with an event type, "" of the others."""
+    types = some["event_type"]
+    keys = [""] * len(objects)
+    for i, t, layer, name in zip(
+        *(compress(values, types) for values in (range(len(objects)), types, some["layer"], some["operation"])),
+        strict=True,
+    ):
+        if type(name) is type(t) is type(layer) is str:
+            keys[i] = f"{t}|{layer}|{name}"[:_MAX_KEY]
+        else:
+            keys[i] = _event_key(t, layer, name or objects[i].event_name or objects[i].metric_name)
+    return keys
+
+
+def _event_key(event_type: Any, layer: Any, name: Any) -> str:
+    parts = [part if isinstance(part, str) else "" for part in (event_type, layer, name)]
+    return "|".join(parts)[:_MAX_KEY] if parts[0] else ""
 
 
 def _durations(seconds: list[Any]) -> list[float | None]:
@@ -210,15 +219,16 @@ _Rows = tuple[list[str | None], list[float | None], list[int | None], list[int]]
 
 def _requests(objects: list[Any], events: list[str], rows: _Rows) -> None:
     """Fill operation, duration, status and severity of access records: those with a status or "…equest …"."""
+    operation, _, status, severity = rows
     codes = list(map(_GETTERS["status_code"], objects))
-    _, _, status, severity = rows
-    for i, (event, code) in enumerate(zip(events, codes, strict=True)):
-        if code is None and "equest" not in event[:14]:
-            continue
-        record = objects[i]
+    places = [i for i, event in enumerate(events) if event.find("equest", 0, 14) > 0]
+    if codes.count(None) < len(codes):
+        places = sorted({*places, *(i for i, code in enumerate(codes) if code is not None)})
+    for i in places:
+        record, code = objects[i], codes[i]
         method, path = record.method, record.path
-        if type(method) is str and type(path) is str:
-            rows[0][i] = access.operation(method, path)
+        if type(method) is type(path) is str:
+            operation[i] = access.operation(method, path)
         else:
             _stated_request(record, i, rows)
         if code is not None:
@@ -246,14 +256,22 @@ def _others(objects: list[Any], types: list[Any], services: list[str | None], du
 
     The ``service`` of a call (a record with a ``client``) or an operation is the one that was called.
     """
-    for i, service in enumerate(map(_GETTERS["service"], objects)):
-        if service is not None and type(service) is str and services[i] is None and types[i] is None:
+    for i, service in _present("service", objects):
+        if type(service) is str and services[i] is None and types[i] is None:
             services[i] = service[:200] or None if objects[i].client is None else None
     for name, key, factor in (("duration_ms", None, 1.0), ("extra", "duration_seconds", 1e3)):
-        for i, value in enumerate(map(_GETTERS[name], objects)):
-            if value is not None and duration[i] is None:
+        for i, value in _present(name, objects):
+            if duration[i] is None:
                 plain = value if key is None else value.get(key) if isinstance(value, dict) else None
                 duration[i] = json_fields.duration_ms(plain, factor)
+
+
+def _present(name: str, objects: list[Any]) -> list[tuple[int, Any]]:
+    """Return index and value of a field of the records that have it."""
+    values = list(map(_GETTERS[name], objects))
+    if values.count(None) == len(values):
+        return []
+    return [(i, value) for i, value in enumerate(values) if value is not None]
 
 
 def _failures(objects: list[Any], severity: list[int], columns: Columns) -> None:
