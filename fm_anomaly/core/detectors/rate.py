@@ -43,6 +43,8 @@ class RateParams:
     """What a spike is asked for beyond a drop: traffic comes in bursts, and more of it is rarely an incident."""
     min_excess: float = 30.0
     """Least number of records that a spike has beyond the expectation."""
+    drop_decades: float = 1.0
+    """What a drop is given: windows overlap, so that they are judged less often. Not the longest: drift shows there."""
     peak_margin: float = 1.25
     """A spike exceeds by this factor what the same window has reached before (cron jobs, batches)."""
 
@@ -296,6 +298,8 @@ class RateDetector:
         decades = count_decades(observed, expected, size)
         if observed > expected:
             decades = max(decades - p.spike_decades, 0.0)
+        elif 1 < (like or window) < p.drops[-1][0]:
+            decades += p.drop_decades
         spread = 3.0 * sqrt(expected + expected * expected / size)
         score = Score(score_value(decades, p.limit), decades)
         low, high = max(expected - spread, 0.0), expected + spread
