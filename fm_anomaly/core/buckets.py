@@ -12,7 +12,7 @@ from fm_anomaly.core.anomalies import Anomaly
 from fm_anomaly.core.features import ClosedBucket, ExceptionCount, TemplateCount
 from fm_anomaly.core.state import State
 from fm_anomaly.core.streams import Streams
-from fm_anomaly.core.templates import TemplateStore
+from fm_anomaly.core.templates import MergeAt, TemplateStore
 from fm_anomaly.core.windows import N_EVIDENCE, ExceptionTally, OpenBucket, Tally
 
 
@@ -24,12 +24,16 @@ class BucketMaker:
         self._streams = streams
         self._into: dict[int, int] = {}
 
-    def follow_merges(self, row: int | None) -> None:
-        """Let the merges that rows up to `row` of the last batch brought count from now on; None: all of them."""
+    def follow_merges(self, row: int | None) -> list[MergeAt]:
+        """Let the merges that rows up to `row` of the last batch brought count from now on; None: all of them.
+
+        Return those that are new, in order.
+        """
         log = self._templates.merge_log
-        while log and (row is None or log[0].row <= row):
-            merge = log.pop(0)
-            self._into[merge.index] = merge.into
+        n = len(log) if row is None else sum(merge.row <= row for merge in log)
+        fresh, log[:n] = log[:n], []
+        self._into.update((merge.index, merge.into) for merge in fresh)
+        return fresh
 
     def canonical(self, template: int) -> int:
         """Return the template that stands for `template` as of now."""

@@ -205,19 +205,29 @@ class Pipeline:
     def _close_rows(self, clock_after: NDArray[np.int64], batch: _Batch) -> list[AlertEvent]:
         """Close what the rows of this batch made due; merges count from the row that brought them."""
         events: list[AlertEvent] = []
-        for number in self.windows.due(int(clock_after[-1])):
+        for number in self.windows.due(int(clock_after[-1]), self._wakes):
             row = int(np.searchsorted(clock_after, self.windows.due_us(number)))
-            self._makes.follow_merges(row)
+            self._follow_merges(row)
             events += self._close(number, self.windows.due_us(number), batch)
-        self._makes.follow_merges(None)
+        self._follow_merges(None)
         return events
+
+    def _follow_merges(self, row: int | None) -> None:
+        for merge in self._makes.follow_merges(row):
+            stream = self.streams.keys[self.templates.templates[merge.index].stream]
+            self.detection.merge(stream, merge.index, merge.into)
 
     def _close_due(self, clock_us: int) -> list[AlertEvent]:
         return [
             event
-            for number in self.windows.due(clock_us)
+            for number in self.windows.due(clock_us, self._wakes)
             for event in self._close(number, self.windows.due_us(number), None)
         ]
+
+    def _wakes(self) -> int | None:
+        """Return the first empty bucket that must be judged: a silence falls due, or an alert ends; None: none."""
+        due = [us for us in (self.detection.next_us(), self.book.next_us()) if us is not None]
+        return (min(due) - 1) // self.params.windows.bucket_us if due else None
 
     def _close(
         self, number: int, tick_us: int, batch: _Batch | None, end_us: int | None = None
@@ -262,7 +272,7 @@ class Pipeline:
             raise UsageError(f"command of tenant {command.tenant!r} for the pipeline of {self.params.tenant!r}")
         one, other = (self._template(command.service, prefix) for prefix in (command.subject, command.other))
         into = self.templates.merge(one, other)
-        self._makes.follow_merges(None)
+        self._follow_merges(None)
         kept = self.templates.templates[into].template_id
         return f"t:{kept} now stands for both; the other id is its alias"
 

@@ -29,13 +29,11 @@ class WindowParams:
 
     bucket_s: width of a bucket, seconds.
     lateness_s: how long a bucket waits for records out of order, seconds of event time.
-    max_gap_buckets: empty buckets that are judged one by one; a longer gap is skipped.
     max_durations: durations kept an operation and bucket; further ones are dropped, the first are kept.
     """
 
     bucket_s: int = 60
     lateness_s: int = 30
-    max_gap_buckets: int = 20_000
     max_durations: int = 512
 
     @property
@@ -221,21 +219,30 @@ class Windows:
             if len(kept) < cap:
                 kept.extend(sorted_ms[at : min(end, at + cap - len(kept))])
 
-    def due(self, clock_us: int) -> Iterator[int]:
-        """Yield the numbers of the buckets that are over at `clock_us`, in order; each is then `pop`ped by the caller."""
-        if self.next_bucket is None:
-            return
-        while self.due_us(self.next_bucket) <= clock_us:
-            self._skip_long_gap(clock_us)
-            yield self.next_bucket
-            self.next_bucket += 1
+    def due(self, clock_us: int, wakes: Callable[[], int | None]) -> Iterator[int]:
+        """Yield the buckets that are over at `clock_us`, in order; each is then `pop`ped by the caller.
 
-    def _skip_long_gap(self, clock_us: int) -> None:
+        Empty buckets are passed over, but for the one that `wakes` says must be judged all the same (None: none).
+        """
+        while self.next_bucket is not None and self.due_us(self.next_bucket) <= clock_us:
+            number = self._next_with_matter(clock_us, wakes())
+            if number is None:
+                break
+            self.next_bucket = number
+            yield number
+            self.next_bucket = number + 1
+
+    def _next_with_matter(self, clock_us: int, wake: int | None) -> int | None:
+        """Return the next bucket to judge, None when no further one is due; then the empty ones are passed over."""
         assert self.next_bucket is not None  # noqa: S101  -- `due` has looked
-        nearest = min(self.open, default=None)
-        last = clock_us // self.params.bucket_us if nearest is None else nearest
-        if last - self.next_bucket > self.params.max_gap_buckets:
-            self.next_bucket = last - self.params.max_gap_buckets
+        wanted = [min(self.open)] if self.open else []
+        if wake is not None:
+            wanted.append(max(wake, self.next_bucket))
+        number = min(wanted, default=None)
+        if number is not None and self.due_us(number) <= clock_us:
+            return number
+        self.next_bucket += max(0, (clock_us - self.due_us(self.next_bucket)) // self.params.bucket_us + 1)
+        return None
 
     def pop(self, number: int) -> OpenBucket:
         """Take the content of a bucket that is over."""

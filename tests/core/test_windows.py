@@ -28,7 +28,7 @@ def feed(windows: Windows, batch: list[Row], closed: list[object]) -> tuple[int,
     error = np.array([e for _, _, e in batch], dtype=np.bool_)
     columns = (bucket, template, np.zeros_like(bucket), error, ts_us, np.zeros_like(bucket))
     windows.count(Rows(row, *(column[row] for column in columns)))
-    for number in windows.due(int(after[-1])):
+    for number in windows.due(int(after[-1]), lambda: None):
         content = windows.pop(number)
         tallies = {t: (a.count, a.n_errors, a.first_us) for t, a in sorted(content.templates.items())}
         closed.append((number, tallies))
@@ -71,18 +71,20 @@ def test_counts_add_up(batch: list[Row]) -> None:
     assert counted + late == len(batch)
 
 
-def test_a_long_gap_is_skipped() -> None:
-    """A gap of years closes a bounded number of empty buckets."""
-    params = WindowParams(bucket_s=60, lateness_s=0, max_gap_buckets=100)
+def test_a_long_gap_costs_nothing_and_wakes_are_kept() -> None:
+    """Years without a record close no bucket but those with records and the one that was asked for."""
+    params = WindowParams(bucket_s=60, lateness_s=0)
     windows = Windows(params)
-    for second in (0, 5 * 365 * 86_400):
-        ts_us = np.array([second * US_PER_S], dtype=np.int64)
+    years_us = 5 * 365 * 86_400 * US_PER_S
+    for at_us in (0, years_us):
+        ts_us = np.array([at_us], dtype=np.int64)
         windows.clocks(ts_us)
         zero = np.zeros(1, dtype=np.int64)
         windows.count(Rows(zero, ts_us // params.bucket_us, zero, zero, zero.astype(np.bool_), ts_us, zero))
-    n_closed = 0
+    wakes: list[int | None] = [7, 7, None, None, None]
+    closed = []
     assert windows.clock_us is not None
-    for number in windows.due(windows.clock_us):
+    for number in windows.due(windows.clock_us + params.bucket_us, lambda: wakes.pop(0)):
         windows.pop(number)
-        n_closed += 1
-    assert n_closed <= 102
+        closed.append(number)
+    assert closed == [0, 7, years_us // params.bucket_us]
