@@ -25,7 +25,6 @@ SCHEMA = "fm-anomaly/scan/1"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MARGIN_BUCKETS = 30
 _MAX_POINTS = 400
-_MAX_TEMPLATES = 2_000
 
 Json = dict[str, Any]
 
@@ -49,22 +48,11 @@ def scan_report(pipeline: Pipeline, names: Sequence[str], elapsed_s: float) -> J
         },
         "intake": _intake(pipeline),
         "services": _services(pipeline),
-        "templates": templates(pipeline)[:_MAX_TEMPLATES],
+        "templates": templates(pipeline),
         "exception_types": _exception_types(pipeline),
         "incidents": [_incident(pipeline, i, n) for n, i in enumerate(_by_worth(incidents), start=1)],
         "known": _known(pipeline),
-        "digest": [
-            {
-                "kind": entry.kind.value,
-                "service": entry.stream.service,
-                "title": entry.title,
-                "reason": entry.reason,
-                "start": iso(entry.start_us),
-                "count": entry.count,
-                "template_ids": list(entry.template_ids),
-            }
-            for entry in pipeline.book.digest
-        ],
+        "digest": _digest(pipeline, incidents),
     }
 
 
@@ -189,6 +177,26 @@ def _known(pipeline: Pipeline) -> list[Json]:
         }
         for known in pipeline.detection.known()
         if known.template_id not in alerted
+    ]
+
+
+def _digest(pipeline: Pipeline, incidents: Sequence[Incident]) -> list[Json]:
+    """Return what is worth a line but no page, without what an incident tells already."""
+    told = {
+        (alert.stream, named) for i in incidents for alert in i.alerts for named in (alert.subject, *alert.template_ids)
+    }
+    return [
+        {
+            "kind": entry.kind.value,
+            "service": entry.stream.service,
+            "title": entry.title,
+            "reason": entry.reason,
+            "start": iso(entry.start_us),
+            "count": entry.count,
+            "template_ids": list(entry.template_ids),
+        }
+        for entry in pipeline.book.digest
+        if not {(entry.stream, named) for named in (entry.subject, *entry.template_ids)} & told
     ]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fm_anomaly.core.state import Snapshot
-from fm_anomaly.errors import SnapshotError, SourceError
+from fm_anomaly.errors import SnapshotError, UsageError
 
 _NEWEST = "pipeline.snapshot"
 _BEFORE = "pipeline.snapshot.before"
@@ -32,13 +32,13 @@ class Saved:
 def save_snapshot(folder: Path, snapshot: Snapshot, positions: Mapping[str, Any]) -> None:
     """Write `snapshot` with `positions` (plain values by source name) into `folder`; a crash leaves the old or the new.
 
-    Raises SourceError when the folder cannot be written.
+    Raises UsageError when the folder cannot be written.
     """
     whole = replace(snapshot, sections={**snapshot.sections, _POSITIONS: dict(positions)})
     try:
         folder.mkdir(parents=True, exist_ok=True)
         aside = folder / f"{_NEWEST}.new"
-        with open(aside, "wb", opener=_private) as file:  # noqa: PTH123  -- a mode is needed at creation
+        with open(aside, "wb", opener=_private) as file:  # noqa: PTH123 - the mode must be right at creation
             file.write(whole.to_bytes())
             file.flush()
             os.fsync(file.fileno())
@@ -48,7 +48,8 @@ def save_snapshot(folder: Path, snapshot: Snapshot, positions: Mapping[str, Any]
         aside.replace(newest)
         _sync(folder)
     except OSError as exc:
-        raise SourceError(f"cannot write the state folder {folder}: {exc.strerror}; name another one") from exc
+        reason = (exc.strerror or str(exc)).lower()
+        raise UsageError(f"cannot write state to {folder}: {reason}; give --state a folder that is yours") from exc
 
 
 def load_snapshot(folder: Path) -> Saved | None:

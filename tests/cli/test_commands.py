@@ -193,7 +193,7 @@ def test_damaged_state_falls_back_to_the_one_before(run: Run, quiet: Path) -> No
     """A bad checksum is told, and the run goes on from the last good one."""
     run("scan", quiet, "--state", "state")
     run("scan", quiet, "--state", "state")
-    newest = Path("state/scan.snapshot")
+    newest = Path("state/pipeline.snapshot")
     newest.write_bytes(newest.read_bytes()[:-9] + b"corrupted")
     ran = run("scan", quiet, "--state", "state")
     assert ran.code == 0
@@ -201,7 +201,7 @@ def test_damaged_state_falls_back_to_the_one_before(run: Run, quiet: Path) -> No
     for path in Path("state").iterdir():
         path.write_bytes(b"nonsense")
     ran = run("scan", quiet, "--state", "state")
-    assert (ran.code, "scan.snapshot" in ran.err) == (2, True)
+    assert (ran.code, "pipeline.snapshot" in ran.err) == (2, True)
 
 
 def test_since_and_until_leave_records_out_and_say_so(run: Run, outage: Path) -> None:
