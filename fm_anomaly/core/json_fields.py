@@ -162,27 +162,37 @@ class Plan:
 
 
 def plan_for(keys: Iterable[str]) -> Plan:
-    """Return the plan for objects with these top-level keys. Cost: some 20 µs; callers keep it."""
+    """Return the plan for objects with these top-level keys. Cost: a few µs; callers keep it."""
     have = frozenset(keys)
-    name = next((n for n, needed in SIGNATURES if have.issuperset(needed)), "json")
-    paths = {role: tuple(_usable(candidates, have)) for role, candidates in ROLES.items()}
-    seconds = name == "zap"
-    durations = tuple(
-        (path, 1e3 if seconds and factor == 1.0 and "_" not in key and "M" not in key else factor)
-        for key, factor in DURATIONS.items()
-        for path in _usable((key,), have)
-    )
+    name = next((n for n, needed in SIGNATURES if needed[0] in have and have.issuperset(needed)), "json")
+    found: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
+    for key in have & _CANDIDATES.keys():
+        for role, rank, path in _CANDIDATES[key]:
+            found.setdefault(role, []).append((rank, path))
+    paths = {role: tuple(path for _, path in sorted(found[role])) if role in found else () for role in ROLES}
+    factors = list(DURATIONS.items())
+    durations = tuple((path, _factor(*factors[rank // 2], name)) for rank, path in sorted(found.get("duration", ())))
     return Plan(name, paths, durations)
 
 
-def _usable(candidates: Iterable[str], have: frozenset[str]) -> Iterable[tuple[str, ...]]:
-    """Yield the key tuples of the candidate paths whose first key is there."""
-    for path in candidates:
-        if path in have:
-            yield (path,)
-        head, dot, rest = path.partition(".")
-        if dot and head in have:
-            yield (head, rest)
+def _factor(key: str, factor: float, name: str) -> float:
+    """Return milliseconds in a unit; zap's encoder writes seconds under names without a unit."""
+    return 1e3 if name == "zap" and factor == 1.0 and "_" not in key and "M" not in key else factor
+
+
+def _candidates() -> dict[str, list[tuple[str, int, tuple[str, ...]]]]:
+    """Return by first key: role, rank in its order, and key tuple of each path (flat before nested)."""
+    by_key: dict[str, list[tuple[str, int, tuple[str, ...]]]] = {}
+    for role, paths in (*ROLES.items(), ("duration", tuple(DURATIONS))):
+        for rank, path in enumerate(paths):
+            by_key.setdefault(path, []).append((role, 2 * rank, (path,)))
+            head, dot, rest = path.partition(".")
+            if dot:
+                by_key.setdefault(head, []).append((role, 2 * rank + 1, (head, rest)))
+    return by_key
+
+
+_CANDIDATES = _candidates()
 
 
 def lookup(value: Any, path: tuple[str, ...]) -> Any:
