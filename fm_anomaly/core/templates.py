@@ -179,9 +179,10 @@ class TemplateStore:
         moves = self._assign_missing(pairs, shapes, raw)
         born = np.arange(len(before), len(self.templates), dtype=np.int64)
         out = np.concatenate((before, born))[raw]
-        for row, moved, target in moves:
-            rest = out[row:]
-            rest[rest == moved] = target
+        for move in moves:
+            rest = out[move.row :]
+            rest[rest == move.index] = move.into
+        self.merge_log.extend(moves)
         self._count(out)
         return out
 
@@ -368,10 +369,10 @@ class TemplateStore:
 
     # --- new messages, one by one in the order of the records
 
-    def _assign_missing(self, pairs: Indices, shapes: list[str], raw: Indices) -> list[tuple[int, int, int]]:
-        """Fill the rows of `raw` that are -1; return the merges on the way as (row, moved, target)."""
+    def _assign_missing(self, pairs: Indices, shapes: list[str], raw: Indices) -> list[MergeAt]:
+        """Fill the rows of `raw` that are -1; return the merges on the way."""
         missing = np.flatnonzero(raw < 0)
-        moves: list[tuple[int, int, int]] = []
+        moves: list[MergeAt] = []
         found = []
         code_of, known = self._shapes.get, self._known.get
         for row, pair_code in zip(missing.tolist(), pairs[missing].tolist(), strict=True):
@@ -381,7 +382,7 @@ class TemplateStore:
             index = None if code is None else known((pair_code << _CODE_BITS) | code)
             if index is None:
                 index = self._assign_one(pair_code, shape)
-                moves += [(row, moved, target) for moved, target in self._moves]
+                moves += [MergeAt(row, moved, target) for moved, target in self._moves]
                 self._moves.clear()
             found.append(index)
         raw[missing] = found
