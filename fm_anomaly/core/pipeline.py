@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -51,10 +52,12 @@ class _Batch:
         self.is_error: NDArray[np.bool_] = self.severity >= Severity.ERROR
         self.status: NDArray[np.int64] = frame["status"].fill_null(0).to_numpy().astype(np.int64)
 
-    def evidence(self, row: int) -> list[object]:
-        """Return the fields of the record's `Evidence`, as plain values."""
-        source, line, ts_us, service, raw = self.frame["source", "line", "ts_us", "service", "raw"].row(row)
-        return [source, line, ts_us, service, raw[:_EVIDENCE_CHARS]]
+    def evidence(self, rows: list[int]) -> list[list[object]]:
+        """Return the fields of the `Evidence` of each row, as plain values."""
+        if not rows:
+            return []
+        some = self.frame["source", "line", "ts_us", "service", "raw"][rows]
+        return [list(row) for row in some.with_columns(pl.col("raw").str.slice(0, _EVIDENCE_CHARS)).iter_rows()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +246,13 @@ class Pipeline:
     def _evidence(self, anomaly: Anomaly) -> tuple[Evidence, ...]:
         """Return the lines behind an anomaly of the bucket that is being closed."""
         content, batch = self._closing
-        rows = self._makes.rows_of(anomaly, content)
-        found = [batch.evidence(row) if isinstance(row, int) and batch is not None else row for row in rows]
-        return tuple(Evidence(*line) for line in found if isinstance(line, list))
+        found: list[list[Any]] = []
+        for row in self._makes.rows_of(anomaly, content):
+            if isinstance(row, list):
+                found.append(row)
+            elif isinstance(row, int) and batch is not None:
+                found += batch.evidence([row])
+        return tuple(Evidence(*line) for line in found)
 
     def end(self) -> list[AlertEvent]:
         """Close every bucket that has records; the last one is judged as far as the newest record goes."""

@@ -33,10 +33,11 @@ class Streams:
             return np.empty(0, dtype=np.int64)
         if names.n_unique() == 1:
             return np.full(names.len(), self._code(str(names[0]), names.len()), dtype=np.int64)
-        frame = pl.DataFrame({"name": names}).with_row_index("row")
-        groups = frame.group_by("name").agg(pl.col("row").min(), pl.len().alias("n")).sort("row")
-        code_by_name = {name: self._code(name, n) for name, _, n in groups.iter_rows()}
-        return np.fromiter(map(code_by_name.__getitem__, names.to_list()), dtype=np.int64, count=names.len())
+        distinct = names.unique(maintain_order=True)
+        place = names.replace_strict(distinct, range(distinct.len()), return_dtype=pl.Int64).to_numpy()
+        n_by_place = np.bincount(place)
+        codes = [self._code(name, int(n)) for name, n in zip(distinct.to_list(), n_by_place, strict=True)]
+        return np.array(codes, dtype=np.int64)[place]
 
     def _code(self, name: str, n_records: int) -> int:
         short = name[:_MAX_NAME_CHARS]

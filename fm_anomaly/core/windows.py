@@ -7,7 +7,7 @@ module must not know detectors, alerts or texts; rows of evidence are kept as re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -248,11 +248,18 @@ class Windows:
         """Take the content of a bucket that is over."""
         return self.open.pop(number, None) or OpenBucket()
 
-    def resolve_rows(self, resolve: Callable[[int], object]) -> None:
-        """Turn row numbers of this batch into what `resolve` gives, so that the batch can be let go."""
-        for content in self.open.values():
-            for tally in (*content.templates.values(), *content.exceptions.values()):
-                tally.rows = [resolve(row) if isinstance(row, int) else row for row in tally.rows]
+    def resolve_rows(self, resolve: Callable[[list[int]], Sequence[object]]) -> None:
+        """Turn row numbers of this batch into what `resolve` gives for them, so that the batch can be let go."""
+        waiting = [
+            tally
+            for content in self.open.values()
+            for tally in (*content.templates.values(), *content.exceptions.values())
+            if tally.rows and isinstance(tally.rows[-1], int)
+        ]
+        numbers = sorted({row for tally in waiting for row in tally.rows if isinstance(row, int)})
+        known = dict(zip(numbers, resolve(numbers), strict=True))
+        for tally in waiting:
+            tally.rows = [known[row] if isinstance(row, int) else row for row in tally.rows]
 
     def snapshot(self) -> State:
         """Return all state as plain values; rows must have been resolved to plain values."""

@@ -32,7 +32,7 @@ def feed(windows: Windows, batch: list[Row], closed: list[object]) -> tuple[int,
         content = windows.pop(number)
         tallies = {t: (a.count, a.n_errors, a.first_us) for t, a in sorted(content.templates.items())}
         closed.append((number, tallies))
-    windows.resolve_rows(lambda row: [row])
+    windows.resolve_rows(lambda rows: [[row] for row in rows])
     return row.size, len(batch) - row.size
 
 
