@@ -304,7 +304,7 @@ _READERS = (
     (re.compile(r"\bpanicked at "), _rust),
     (re.compile(r"^goroutine \d|^panic: |^fatal error: ", re.MULTILINE), _go),
     (re.compile(r"^#\d{1,5} (?:/|\{main\}|\[internal)", re.MULTILINE), _php),
-    (re.compile(r"^[ \t]*at [^\n]{1,400}?(?:\)|:\d{1,9})[ \t\r]*$", re.MULTILINE), _at_lines),
+    (re.compile(r"^[ \t]*at [^\n]{1,400}?(?:\)|:\d{1,9}|:line \d{1,9})[ \t\r]*$", re.MULTILINE), _at_lines),
     (re.compile(r"\.(?:rb|erb|rake|ru):\d{1,7}:in "), _ruby),
     (re.compile(r'^[ \t]+File "[^"\n]{1,400}", line \d', re.MULTILINE), _python),
 )

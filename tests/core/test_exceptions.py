@@ -66,6 +66,10 @@ CASES = {
         "    at async handler (file:///app/src/routes/case.js:10:33)",
         ("TypeError", "Cannot read properties of undefined (reading 'id')", "src/routes/case.js:10 in handler"),
     ),
+    ".net, one frame": (
+        "System.Exception: bad\n   at Foo.Bar() in /src/F.cs:line 3",
+        ("System.Exception", "bad", "F.cs:3 in Foo.Bar"),
+    ),
     ".net": (DOTNET, ("System.InvalidOperationException", "till is closed", "Drawer.cs:8 in Shop.Drawer.Open")),
     "go": (
         GO,
