@@ -14,17 +14,24 @@ from functools import lru_cache
 
 from fm_anomaly.core import severities
 
-_WORDS = (
-    "TRACE|DEBUG[1-5]?|DBUG|DEBG|DBG|INFORMATION|INFO|INF|NOTICE|NOTE|WARNING|WARN|WRN|ERROR|ERR|SEVERE|FATAL"
-    "|CRITICAL|CRIT|CRT|FTL|ALERT|EMERG|PANIC|VERBOSE|FINEST|FINER|FINE|CONFIG|LOG|STATEMENT|DETAIL|HINT"
+_LEVELS = (
+    "TRACE|DEBUG[1-5]?|DBUG|DEBG|DBG|INFORMATION|INFO|INF|NOTICE|WARNING|WARN|WRN|ERROR|ERR|FATAL"
+    "|CRITICAL|CRIT|CRT|FTL|ALERT|EMERG|PANIC|VERBOSE"
 )
-_ANY_CASE = rf"(?i-u:{_WORDS})"
+_PLAIN_WORDS = "SEVERE|FINEST|FINER|FINE|CONFIG|NOTE|LOG|STATEMENT|DETAIL|HINT"
+"""Levels of java.util.logging and PostgreSQL that are words of every day (`git config`): upper case only."""
+_WORDS = f"{_LEVELS}|{_PLAIN_WORDS}"
+_ANY_CASE = rf"(?i-u:{_LEVELS})"
+_NAMED = rf"(?:{_ANY_CASE}|{_PLAIN_WORDS})"
 _B = r"[ \t]"
 # [ERROR], [ warn ], [core:error]: any case; upper case bare; other case only where what follows tells.
-_BRACKETED = rf"\[{_B}*(?:[A-Za-z0-9_]+:)?{_ANY_CASE}{_B}*\]"
+_BRACKETED = rf"\[{_B}*(?:[A-Za-z0-9_]+:)?{_NAMED}{_B}*\]"
 _UPPER = rf"(?:{_WORDS})(?:/[A-Za-z0-9_\-]+\]|[:|,\]]|{_B}|$)"
-_LOWER = rf"(?:{_ANY_CASE}(?::|\||\t|  | \[| -)|(?:info|debug|warn|trace|Info|Debug|Warn|Trace){_B})"
-LEVEL = rf"(?:{_BRACKETED}:?|<{_ANY_CASE}>|\({_ANY_CASE}\)|{_UPPER}|{_LOWER})"
+_MARKED = rf"{_ANY_CASE}(?::|\||\t|  | \[| - )"
+_LOWER = rf"(?:info|debug|warn|trace|Info|Debug|Warn|Trace){_B}"
+_LEVEL_IN_TEXT = rf"(?:{_BRACKETED}:?|<{_ANY_CASE}>|\({_ANY_CASE}\)|{_UPPER}|{_MARKED})"
+"""A level behind a plain word, which may be the message's own (`show info about …`)."""
+LEVEL = rf"(?:{_LEVEL_IN_TEXT}|{_LOWER})"
 
 _BRACKET = r"""\[(?:[^\[\]{}"']|\[[^\[\]]*\])*\]"""
 _DOTTED = r"[A-Za-z_$][A-Za-z0-9_\-]*(?:(?:[.$/]|::)[A-Za-z0-9_$<>\-]+)+"
@@ -52,7 +59,7 @@ _PLAIN = rf"(?:[A-Za-z0-9][A-Za-z0-9_.@/:\-]*{_B}+)"
 
 LEVEL_FIRST = rf"^(?:{_LEAD}{LEVEL}{_AFTER})"
 """After the timestamp comes the level."""
-LEVEL_LATER = rf"^(?:{_LEAD}{_BEFORE}*?{_PLAIN}?{_BEFORE}*?{LEVEL}{_AFTER})"
+LEVEL_LATER = rf"^(?:{_LEAD}{_BEFORE}*?(?:{LEVEL}|{_PLAIN}{_BEFORE}*?{_LEVEL_IN_TEXT}){_AFTER})"
 """After the timestamp come process ids, threads, names, at most one plain word, then the level."""
 NO_LEVEL = (
     rf"^(?:\]?{_B}*(?:[-|,:]{_B}+)?(?:{_BRACKET}:?{_B}*){{0,2}}"
@@ -79,10 +86,10 @@ DOTNET = r"^(?:trce|dbug|info|warn|fail|crit): [A-Za-z][A-Za-z0-9_.`+]*\[[0-9]+\
 BARE_LEVEL = (
     rf"^(?:{_BRACKETED}:?{_B}*(?:-{_B}+)?"
     rf"|(?:{_WORDS}):[A-Za-z_][A-Za-z0-9_.\-]*:"
-    rf"|(?:{_WORDS})(?::|\||{_B}|$){_B}*(?:{_BRACKET}{_B}+)?(?:[-|:]{_B}+)?)"
+    rf"|(?:(?:{_LEVELS})(?::|\||{_B}|$)|(?:{_PLAIN_WORDS}):){_B}*(?:{_BRACKET}{_B}+)?(?:[-|:]{_B}+)?)"
 )
 """No timestamp: the line begins with a level."""
-WORD_AT_START = rf"^\[?{_ANY_CASE}\]?:"
+WORD_AT_START = rf"^\[?{_NAMED}\]?:"
 """A level word in front of a message that has no other level; it stays part of the message."""
 LOGFMT = r"""^[A-Za-z_@][A-Za-z0-9_.@\-]*=(?:"(?:[^"\\]|\\.)*"|[^ "]*) +[A-Za-z_@][A-Za-z0-9_.@\-]*=(?:[^ ]|$)"""
 ACCESS = (
@@ -101,7 +108,7 @@ SYSLOG_5424 = (
 )
 """RFC 5424: priority, time, application, process, message."""
 
-_LEVEL_WORD = re.compile(rf"(?<![A-Za-z0-9_.])({_WORDS})(?![A-Za-z0-9_.-])", re.IGNORECASE)
+_LEVEL_WORD = re.compile(rf"(?<![A-Za-z0-9_.])((?i:{_LEVELS})|{_PLAIN_WORDS})(?![A-Za-z0-9_.-])")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*(?:\.[A-Za-z0-9_\-]+)?")
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _THREAD = re.compile(

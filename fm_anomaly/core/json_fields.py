@@ -35,11 +35,12 @@ ROLES: dict[str, tuple[str, ...]] = {
         *("instrumentationScope.name", "category"),
     ),
     "service": (
-        *("service.name", "service_name", "serviceName", "service", "resource.service.name"),
+        *("service.name", "service_name", "serviceName", "service", "svc", "resource.service.name"),
         *("Resource.service.name", "resource.attributes.service.name", "serviceContext.service"),
         *("resource.labels.service_name", "resource.labels.container_name", "kubernetes.container_name"),
         *("kubernetes.container.name", "kubernetes.labels.app", "k8s.container.name"),
         *("container.name", "container_name", "app", "application", "app_name", "appname", "component"),
+        *("svc_name", "microservice", "appName", "applicationName", "application_name"),
         *("syslog.appname", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "Application", "program"),
     ),
     "exc_type": (

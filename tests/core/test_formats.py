@@ -182,3 +182,36 @@ def test_a_tag_loses_path_and_process() -> None:
     """The application of a syslog header is its plain name."""
     assert tag_of(" web1 /usr/sbin/cron(pam_unix)[42]: ") == "cron"
     assert tag_of(" web1 ") is None
+
+
+@pytest.mark.parametrize("key", ["svc", "service", "service_name", "app", "component", "svc_name"])
+def test_a_well_known_key_names_the_service(key: str) -> None:
+    """The same keys tell the service in logfmt and in JSON."""
+    assert parse_one(f'time={T}Z level=info {key}=firmware msg="flash done"')["service"] == "firmware"
+    assert parse_one(f'{{"time":"{T}Z","{key}":"firmware","message":"flash done"}}')["service"] == "firmware"
+
+
+@pytest.mark.parametrize("lead", ["", T + "Z "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "git config --global user.name x",
+        "config: read again",
+        "fine - go on",
+        "show info about it",
+        "note: mind the gap",
+    ],
+)
+def test_words_of_every_day_are_no_levels(lead: str, text: str) -> None:
+    """Words that are levels in some logger are left in the message unless written as that logger does."""
+    record = parse_one(lead + text)
+    assert (record["severity"], record["body"]) == (0, text)
+
+
+@pytest.mark.parametrize(
+    ("line", "severity"),
+    [("CONFIG: heap is 5", 9), ("FINE: heap", 5), ("[SEVERE] heap", 17), (T + "Z SEVERE [main] a.b.Core.go heap", 17)],
+)
+def test_levels_of_java_util_logging_are_upper_case(line: str, severity: int) -> None:
+    """In upper case with its colon, bracket or timestamp, the word is a level."""
+    assert parse_one(line)["severity"] == severity
