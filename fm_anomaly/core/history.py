@@ -22,8 +22,8 @@ _SeriesKey = tuple[str, str, str]
 class History:
     """Points of series keyed by (service, name, subject).
 
-    name: `VOLUME` and `ERRORS` (subject ""), "template" (subject: template id, error templates only) and "latency"
-    (subject: operation, the median in ms). `max_points` a series: two days of minutes.
+    name: `VOLUME` and `ERRORS` (subject ""), "template" (subject: template id, error templates only), "exception"
+    (subject: its identity) and "latency" (subject: operation, the median in ms). `max_points` a series: two days of minutes.
     """
 
     def __init__(self, max_points: int = 2_880, max_series: int = 5_000) -> None:
@@ -41,6 +41,8 @@ class History:
                 for template in bucket.templates:
                     if template.n_errors:
                         self._note((service, "template", template.template_id), at, template.count)
+            for exception in bucket.exceptions:
+                self._note((service, "exception", exception.identity), at, exception.count)
             for operation, values in bucket.durations:
                 self._note((service, "latency", operation), at, median(values))
 

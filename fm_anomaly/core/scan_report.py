@@ -33,7 +33,7 @@ def scan_report(pipeline: Pipeline, names: Sequence[str], elapsed_s: float) -> J
     """Return the report on everything that `pipeline` has seen; `names` are those of the sources."""
     counts = pipeline.counts()
     incidents = group(pipeline.book.alerts, pipeline.params.incidents)
-    zone_assumed = counts.zones.get("none", 0) > 0
+    zone_assumed = 2 * counts.zones.get("none", 0) > sum(counts.zones.values())
     return {
         "schema": SCHEMA,
         "tool": {"name": "fm-anomaly", "version": fm_anomaly.__version__},
@@ -260,20 +260,30 @@ def _evidence(line: Evidence) -> Json:
 
 
 def _what(pipeline: Pipeline, incident: Incident) -> list[str]:
-    """Return one line for each template of the headline's service: how often it came, and where it was raised."""
-    lines: list[str] = []
+    """Return one line for each of the most frequent templates, then the exception identities, most records first."""
+    by_id = {t.template_id: t for t in pipeline.templates.templates}
     counts: Counter[str] = Counter()
-    tracebacks: dict[str, Alert] = {}
-    texts = {t.template_id: t.text for t in pipeline.templates.templates}
+    raised: Counter[str] = Counter()
     for alert in incident.alerts:
-        if alert.template_ids:
-            counts[alert.template_ids[0]] = max(counts[alert.template_ids[0]], alert.n_events)
-        if alert.kind is AnomalyKind.NEW_ERROR and alert.subject not in texts:
-            tracebacks[alert.subject] = alert
-    for template_id, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:3]:
-        lines.append(f'{n:,} × "{texts.get(template_id, template_id)}"')
-    lines += [subject for subject in list(tracebacks)[:2]]
+        for template_id in alert.template_ids[:1]:
+            counts[template_id] = max(counts[template_id], _n_in(pipeline, incident, alert, "template", template_id))
+        if alert.kind is AnomalyKind.NEW_ERROR and alert.subject not in by_id:
+            raised[alert.subject] += _n_in(pipeline, incident, alert, "exception", alert.subject)
+    lines = [f'{n:,} × "{by_id[t].text if t in by_id else t}"' for t, n in counts.most_common(3)]
+    n_tracebacks = sum(n for subject, n in raised.items() if " at " in subject)
+    if lines and n_tracebacks:
+        lines[0] += f" + {n_tracebacks:,} traceback{'s' if n_tracebacks > 1 else ''}"
+    lines += [subject for subject, _ in raised.most_common(2)]
     return lines or [incident.alerts[0].title]
+
+
+def _n_in(pipeline: Pipeline, incident: Incident, alert: Alert, name: str, subject: str) -> int:
+    """Return how many records of a template or an exception came while the incident lasted."""
+    bucket_us = pipeline.params.windows.bucket_us
+    points = pipeline.history.points(alert.stream, name, subject)
+    start_us, end_us = incident.start_us // bucket_us * bucket_us, incident.last_us
+    n = int(sum(value for at_us, value in points if start_us <= at_us < max(end_us, start_us + 1)))
+    return n or alert.n_events
 
 
 def _series(pipeline: Pipeline, incident: Incident) -> Json | None:
