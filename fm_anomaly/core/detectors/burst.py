@@ -109,7 +109,8 @@ class BurstDetector:
         """Learn the count of bucket ``at``; it enters the level when it has left the longest window."""
         if self.settled < 0:
             self.born = self.settled = at
-        self._settle(at)
+        elif at - self._params.windows[-1] > self.settled:
+            self._settle(at)
         self.pending.append((at, x, x + self.backlog))
 
     def hold(self, at: int) -> None:
@@ -183,9 +184,8 @@ class BurstDetector:
         edge = at - self._params.windows[-1]
         state = self._fold(edge)
         self.settled, self.n, self.mean, self.square, self.total, self.peak, self.wide = state
-        n_due = sum(1 for item in self.pending if item[0] <= edge)
-        if n_due:
-            del self.pending[:n_due]
+        while self.pending and self.pending[0][0] <= edge:
+            del self.pending[0]
 
     def _fold(self, edge: int) -> _State:
         """Return the state with everything up to bucket ``edge`` learned."""
@@ -197,7 +197,8 @@ class BurstDetector:
         for bucket, count, wide_sum in self.pending:
             if bucket > edge:
                 break
-            mean, square, total, n = _fade(mean, square, total, n, bucket - settled, base)
+            if bucket > settled:
+                mean, square, total, n = _fade(mean, square, total, n, bucket - settled, base)
             alpha = warm_alpha(base, n)
             mean += alpha * (count - mean)
             square += alpha * (count * count - square)
