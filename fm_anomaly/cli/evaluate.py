@@ -66,7 +66,7 @@ def _samples(n_seeds: int) -> tuple[str, dict[str, Any]]:
         found, planted = len(sample.match.found), len(sample.truth.incidents)
         print_notice(f"seed {sample.truth.seed}: found {found} of {planted}, {len(sample.match.false)} false")
 
-    report = samples.run(range(n_seeds), _scan, on_sample=tell)
+    report = samples.run(range(samples.FIRST_SEED, samples.FIRST_SEED + n_seeds), _scan, on_sample=tell)
     figures = {
         "samples": len(report.samples),
         "days": report.days,
