@@ -11,7 +11,14 @@ import msgspec
 import pytest
 
 from fm_anomaly.core.anomalies import Reading
-from fm_anomaly.core.detectors import DETECTORS, BurstDetector, LatencyDetector, RateDetector, log_durations
+from fm_anomaly.core.detectors import (
+    DETECTORS,
+    BurstDetector,
+    LatencyDetector,
+    RateDetector,
+    SilenceDetector,
+    log_durations,
+)
 from fm_anomaly.core.detectors.tails import count_decades, count_size, ew_step, half_life_alpha
 
 Series = list[tuple[int, Any]]
@@ -182,3 +189,25 @@ def test_durations_that_are_none_do_no_harm(bad: float) -> None:
         assert math.isfinite(detector.score_one(at, x).score.raw)
         detector.learn_one(at, x)
     assert math.isfinite(detector.mean)
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_the_search_for_a_silence_finds_the_first_bucket(seed: int) -> None:
+    """`due` names the bucket that a search of every bucket would find, whatever was learned."""
+    rng = Random(seed)
+    detector = SilenceDetector()
+    rate, most = rng.choice([0.002, 0.02, 0.2, 0.8, 1.0]), rng.choice([1, 2, 11, 12, 30, 500])
+    at = 0
+    for _ in range(rng.randint(5, 150)):
+        at += 1 + int(rng.expovariate(rate) if rate < 1 else 0)
+        detector.learn_one(at, float(rng.randint(1, most)))
+    if rng.random() < 0.3:
+        detector.resume(at + rng.randint(2, 300))
+    grace = rng.choice([0, 0, 3])
+    first = detector.last + 1 + grace
+    limit = 5.1
+    found = (b for b in range(first, first + 200_000) if detector.score_one(b, 0).score.raw >= limit)
+    slow = next(found, -1) if detector.due(grace) >= 0 else -1
+    assert detector.due(grace) == slow
+    if slow < 0 and detector.n >= 10:
+        assert next((b for b in range(first, first + 1440) if detector.score_one(b, 0).score.raw >= limit), -1) < 0

@@ -51,6 +51,8 @@ class RateParams:
 
 _PRIOR_BUCKETS = 60
 _MISS_BUCKETS = 720
+_MAX_FACTOR = 5.0
+"""Bound of the hour-of-day factor, and of its inverse."""
 _MISS_ALPHA = half_life_alpha(_MISS_BUCKETS)
 
 
@@ -269,7 +271,7 @@ class RateDetector:
             return None
         expected = mean * window
         if self.n >= self._day:
-            expected *= self._factor(at - window // 2, at - window - int(p.half_life_buckets))
+            expected *= self._factor_of(at, window)
         return expected, variance, total
 
     def _localise(self, at: int, x: float, found: Reading) -> Reading:
@@ -313,17 +315,24 @@ class RateDetector:
         sums = self._sums(x)
         alpha = warm_alpha(_MISS_ALPHA, self.n_misses)
         for i, window in enumerate(self._windows):
-            level = self._level_before(at, window)
-            if level is not None:
-                expected = max(level[0], 1.0)
-                miss = ((sums[window] - expected) ** 2 - expected) / (expected * expected)
-                self.misses[i] = max(ew_step(self.misses[i], min(miss, 4.0), alpha), 0.0)
+            if window > 1 + len(self.recent):
+                continue
+            mean, _, _, n = self.levels[1 - window] if window > 1 else (self.mean, 0.0, 0.0, self.n)
+            if n < self._params.warmup_buckets:
+                continue
+            expected = mean * window
+            if self.n >= self._day and expected * _MAX_FACTOR > 1.0:
+                expected *= self._factor_of(at, window)
+            expected = max(expected, 1.0)
+            miss = ((sums[window] - expected) ** 2 - expected) / (expected * expected)
+            self.misses[i] = max(ew_step(self.misses[i], min(miss, 4.0), alpha), 0.0)
         self.n_misses = min(self.n_misses + 1, _MISS_BUCKETS)
 
-    def _factor(self, at: int, reference: int) -> float:
-        """Return the hour-of-day factor between two buckets."""
-        now, then = self._season_at(at), self._season_at(reference)
-        return min(max(now / then, 0.2), 5.0) if now > 0 and then > 0 else 1.0
+    def _factor_of(self, at: int, window: int) -> float:
+        """Return the hour-of-day factor from the level's learning to the window that ends with ``at``."""
+        now = self._season_at(at - window // 2)
+        then = self._season_at(at - window - int(self._params.half_life_buckets))
+        return min(max(now / then, 1.0 / _MAX_FACTOR), _MAX_FACTOR) if now > 0 and then > 0 else 1.0
 
     def _season_at(self, at: int) -> float:
         """Return the mean count of the time of day, linear between the centres of hours."""
