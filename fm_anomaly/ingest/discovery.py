@@ -36,6 +36,9 @@ _MARKS = (
 _TEXT_CONTROLS = frozenset(b"\t\n\v\f\r\b\x1b")
 _SHELL_PIPES = ("/dev/fd/", "/proc/self/fd/")
 _BINARY_SHARE = 0.10
+_DOCUMENT = re.compile(rb"[{\[]\s*\n")
+_OBJECT_A_LINE = re.compile(rb"\[\s*\n\s*\{[^\n]*\}[ \t]*,?[ \t\r]*(?:\n|\Z)")
+_NEXT_OBJECT = re.compile(rb"^\}[ \t\r]*\n\s*\{", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -90,6 +93,20 @@ def is_binary(head: bytes) -> bool:
     return controls > _BINARY_SHARE * len(text)
 
 
+def is_document(head: bytes) -> bool:
+    """Tell whether a file that begins with `head` is one JSON document laid out over many lines, not a log.
+
+    An array with one object a line is a log, and so are objects that follow one another.
+
+    >>> is_document(b'{\\n  "name": "shop"\\n}'), is_document(b'{"msg": "up"}\\n{"msg": "down"}\\n')
+    (True, False)
+    """
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not _DOCUMENT.match(text):
+        return False
+    return not _OBJECT_A_LINE.match(text) and not _NEXT_OBJECT.search(text)
+
+
 def unreadable(path: str, exc: OSError) -> SourceError:
     """Return the error that says why `path` cannot be read and what to do."""
     reason = (exc.strerror or str(exc)).lower()
@@ -120,10 +137,13 @@ def _add(path: str, found: Found) -> None:
 def _add_folder(folder: str, found: Found) -> None:
     unnamed = 0
     for path in _walk(folder):
-        if _LOG_NAME.search(base_name(Path(path).name)):
-            _add_file(path, found)
-        else:
+        name = base_name(Path(path).name)
+        if not _LOG_NAME.search(name):
             unnamed += 1
+        elif name.lower().endswith(".json") and is_document(_first_bytes(path)):
+            found.passed_over.append(f"{path}: passed over, one JSON document and no log (name it to read it)")
+        else:
+            _add_file(path, found)
     if unnamed:
         found.passed_over.append(
             f"{folder}: {unnamed:,} files passed over, not named like a log (name them to read them)"

@@ -222,3 +222,35 @@ def test_a_damaged_position_is_refused() -> None:
     """A saved position that lacks a key is said to be unreadable."""
     with pytest.raises(SnapshotError, match="position"):
         Position.from_dict({"path": "app.log"})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{\n "schema": 1,\n "seed": 2\n}\n', b'[\n  {\n    "name": "a"\n  }\n]', b'\xef\xbb\xbf{\r\n  "a": 1\r\n}'],
+)
+def test_a_json_document_in_a_folder_is_no_log(tmp_path: Path, content: bytes) -> None:
+    """It is passed over with a word; named itself, it is read."""
+    (tmp_path / "app.log").write_bytes(b"x\n")
+    document = tmp_path / "truth.json"
+    document.write_bytes(content)
+    said: list[str] = []
+    assert [s.name for s in find_sources([str(tmp_path)], warn=said.append)] == ["app.log"]
+    assert len(said) == 1
+    assert "truth.json" in said[0]
+    assert [s.name for s in find_sources([str(document)])] == ["truth.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"msg": "up"}\n{"msg": "down"}\n',
+        b'[\n  {"msg": "up"},\n  {"msg": "down"}\n]\n',
+        b'{\n  "msg": "up"\n}\n{\n  "msg": "down"\n}\n',
+    ],
+)
+def test_json_records_in_a_folder_are_a_log(tmp_path: Path, content: bytes) -> None:
+    """Objects that follow one another are records, however they are laid out."""
+    (tmp_path / "app.json").write_bytes(content)
+    said: list[str] = []
+    assert [s.name for s in find_sources([str(tmp_path)], warn=said.append)] == ["app.json"]
+    assert said == []
