@@ -179,13 +179,12 @@ class _Batch:
 
     def _parsed(self, clock: Clock) -> pl.DataFrame:
         """Return the line frame of all lines that are neither blank nor binary, in order."""
-        texts, lines = self._texts, self._lines
+        lines = self._lines
         is_json = (self._first_byte == _BRACE) & (lines.buffer[lines.ends - 1] == _END_BRACE)
         frames: list[pl.DataFrame] = []
         index = np.flatnonzero(is_json)
         if len(index):
-            some = texts if len(index) == len(texts) else [texts[i] for i in index.tolist()]
-            frames, bad = parse_json(some, index, clock.tz)
+            frames, bad = parse_json(lines.some(index), index, clock.tz)
             is_json[bad] = False
         index = np.flatnonzero(~(self._blank | self._binary | is_json))
         if len(index):
@@ -290,7 +289,11 @@ def _unnested(frames: list[pl.DataFrame], tz: str) -> list[pl.DataFrame]:
         if not len(json_rows) and not len(pair_rows):
             out.append(frame)
             continue
-        inner, bad = parse_json(body.gather(json_rows).to_list(), json_rows, tz) if len(json_rows) else ([], json_rows)
+        inner: list[pl.DataFrame] = []
+        bad = json_rows
+        if len(json_rows):
+            nested = body.gather(json_rows)
+            inner, bad = parse_json(TextLines.of(nested.to_list(), nested), json_rows, tz)
         if len(pair_rows):
             inner.append(logfmt_frame(body.gather(pair_rows), pair_rows, tz))
         rest = np.ones(frame.height, np.bool_)

@@ -50,6 +50,10 @@ class TextLines:
         starts[0], starts[1:] = 0, ends[:-1] + 1
         return cls(texts, series, buffer, starts, ends)
 
+    def bytes_of(self, start: int, end: int) -> memoryview:
+        """Return lines from `start` to before `end`, at least one, as they stand in the buffer."""
+        return memoryview(self.buffer)[self.starts[start] : self.ends[end - 1]]
+
     def some(self, rows: Ints) -> TextLines:
         """Return the lines at `rows` (all of them: itself)."""
         if len(rows) == len(self.texts):

@@ -102,6 +102,15 @@ def test_a_traceback_in_a_field_gives_the_qualified_class_and_the_frame() -> Non
     assert record["exc_frame"] == "shop/cache.py:61 in get"
 
 
+def test_numbers_out_of_range_do_not_stop_the_parser() -> None:
+    """A line with a number that no float holds is text where the number matters; others are read as ever."""
+    lines = [b'{"message":"a","n":1e999}', b'{"message":"b"}', b'{"event":"c","n":1e999}', b'{"event":"d","extra":1}']
+    parser = SourceParser("app.log")
+    frame = parser.feed(b"\n".join(lines) + b"\n")
+    assert frame["format"].to_list() == ["text", "json", "structlog", "structlog"]
+    assert parser.counts.records == 4
+
+
 def test_own_records_are_skipped() -> None:
     """What fm_anomaly logs is never taken in, and counted as that."""
     parser = SourceParser("app.log")
