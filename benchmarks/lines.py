@@ -25,7 +25,9 @@ def sample_records(seed: int = 11, max_lines: int = 60_000) -> list[dict[str, ob
     """Return parsed FaultMaven records of a generated day of several services."""
     with tempfile.TemporaryDirectory() as folder:
         generate(
-            GeneratorParams(seed=seed, days=1.0, format=Format.FAULTMAVEN, max_lines=max_lines, n_incidents=0, is_merged=True),
+            GeneratorParams(
+                seed=seed, days=1.0, format=Format.FAULTMAVEN, max_lines=max_lines, n_incidents=0, is_merged=True
+            ),
             Path(folder),
         )
         lines = [line for path in sorted(Path(folder).glob("*.log")) for line in path.read_bytes().splitlines()]
@@ -40,7 +42,9 @@ def redrawn(text: str, rng: random.Random) -> str:
     """Return `text` with uuids, long hex runs and free-standing numbers drawn again, lengths kept."""
     text = _UUID.sub(lambda m: _hex_like(m.group(), rng), text)
     text = _LONG_HEX.sub(lambda m: _hex_like(m.group(), rng), text)
-    return _DIGITS.sub(lambda m: str(rng.randint(1, 9)) + "".join(rng.choices("0123456789", k=len(m.group()) - 1)), text)
+    return _DIGITS.sub(
+        lambda m: str(rng.randint(1, 9)) + "".join(rng.choices("0123456789", k=len(m.group()) - 1)), text
+    )
 
 
 def _hex_like(text: str, rng: random.Random) -> str:

@@ -42,8 +42,10 @@ def main() -> None:
             started = time.perf_counter()
             run()
             best[name] = max(best[name], n / (time.perf_counter() - started))
-    print(f"{args.lines:,} lines, {len(ndjson) / args.lines:.0f} bytes a line of NDJSON, "
-          f"{len(text) / args.lines:.0f} of text; one core, one thread, best of {args.rounds}")
+    print(
+        f"{args.lines:,} lines, {len(ndjson) / args.lines:.0f} bytes a line of NDJSON, "
+        f"{len(text) / args.lines:.0f} of text; one core, one thread, best of {args.rounds}"
+    )
     for name, rate in best.items():
         print(f"{name:28s} {rate:12,.0f} lines/s  {1e6 / rate:6.2f} µs/line")
     floor = best["orjson loop, NDJSON"]

@@ -1,7 +1,7 @@
 """One scan: several sources, merged by event time, through one Pipeline to the end.
 
-The command line, notebooks and evaluations call `scan`, so they cannot differ. It knows sources by the protocol `Readable`
-and must not know files, options or how a result is shown.
+The command line, notebooks and evaluations call `scan`, so they cannot differ. It knows sources by the protocol
+`Readable` and must not know files, options or how a result is shown.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Make the detectors' `ClosedBucket`s from what the windows counted, with templates as merged at that moment.
 
-A merge counts from the record that brought it, not from the batch in which it came, so that cuts never show. This module
-must not know how templates are mined or what is anomalous.
+A merge counts from the record that brought it, not from the batch in which it came, so that cuts never show. This
+module must not know how templates are mined or what is anomalous.
 """
 
 from __future__ import annotations

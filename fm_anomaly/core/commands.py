@@ -1,7 +1,7 @@
 """People's commands to a Pipeline: inputs like records and time, so that a replay repeats them.
 
-A command names its tenant and actor and where in the input it stands. This module holds the values; what one does is the
-Pipeline's. Feedback, silences and markers join `CommandKind` with the service that takes them.
+A command names its tenant and actor and where in the input it stands. This module holds the values; what one does
+is the Pipeline's. Feedback, silences and markers join `CommandKind` with the service that takes them.
 """
 
 from __future__ import annotations

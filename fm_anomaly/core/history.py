@@ -23,7 +23,7 @@ class History:
     """Points of series keyed by (service, name, subject).
 
     name: `VOLUME` and `ERRORS` (subject ""), "template" (subject: template id, error templates only), "exception"
-    (subject: its identity) and "latency" (subject: operation, the median in ms). `max_points` a series: two days of minutes.
+    (subject: its identity) and "latency" (subject: operation, the median in ms). `max_points` a series: two days.
     """
 
     def __init__(self, max_points: int = 2_880, max_series: int = 5_000) -> None:

@@ -1,9 +1,9 @@
 """Pipeline: log bytes in, alert events out; the one road of the command line, the service and notebooks alike.
 
-It composes the three stages and holds nothing but their state: sources (bytes to records), streams (records to templates,
-buckets and anomalies) and the alert book (anomalies to alerts). Its inputs are records, time and people's commands; the
-same inputs give the same events however they are cut. It must not read a clock, a file or the environment, and it must not
-know who reads the events.
+It composes the three stages and holds nothing but their state: sources (bytes to records), streams (records to
+templates, buckets and anomalies) and the alert book (anomalies to alerts). Its inputs are records, time and
+people's commands; the same inputs give the same events however they are cut. It must not read a clock, a file or
+the environment, and it must not know who reads the events.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from fm_anomaly.core.alerts import AlertBook, AlertEvent, AlertParams, Evidence
 from fm_anomaly.core.anomalies import Anomaly
 from fm_anomaly.core.buckets import BucketMaker
 from fm_anomaly.core.commands import Command
-from fm_anomaly.core.detection import Detection, DetectionParams
+from fm_anomaly.core.detection import Detection
 from fm_anomaly.core.frames import Severity
 from fm_anomaly.core.history import History
 from fm_anomaly.core.incidents import IncidentParams
 from fm_anomaly.core.merging import CLOCK
 from fm_anomaly.core.parsing import ParsingParams
+from fm_anomaly.core.series import DetectionParams
 from fm_anomaly.core.sources import Source, SourceName
 from fm_anomaly.core.state import Snapshot, State
 from fm_anomaly.core.streams import Streams
@@ -104,7 +105,7 @@ class Pipeline:
     # -- stage zero: bytes to records -------------------------------------------------------------------------------
 
     def source(self, name: SourceName, default_us: int = 0) -> Source:
-        """Return the source of that name, made when it is new. `default_us`: time of records before any time is told."""
+        """Return the source of that name, made when new. `default_us`: time of records before any time is told."""
         source = self.sources.get(name.name)
         if source is None:
             if len(self.sources) >= self.params.max_sources:
@@ -150,8 +151,17 @@ class Pipeline:
         row = np.flatnonzero(~late)
         self.n_counted += row.size
         self.n_late += frame.height - row.size
-        columns = (bucket, template, batch.stream, batch.is_error, batch.ts_us, batch.status)
-        self.windows.count(Rows(row, *(column[row] for column in columns)))
+        self.windows.count(
+            Rows(
+                row=row,
+                bucket=bucket[row],
+                template=template[row],
+                stream=batch.stream[row],
+                is_error=batch.is_error[row],
+                ts_us=batch.ts_us[row],
+                status=batch.status[row],
+            )
+        )
         self._count_exceptions(batch, template, bucket, late)
         self._count_durations(batch, bucket, late)
         events = self._close_rows(after, batch)
@@ -167,9 +177,7 @@ class Pipeline:
             fresh = np.flatnonzero(template >= n_before)
             np.minimum.at(first, template[fresh] - n_before, fresh)
             raw = batch.frame["raw"]
-            self.stats.samples += [
-                str(raw[row])[:_SAMPLE_CHARS] if row < raw.len() else "" for row in first.tolist()
-            ]
+            self.stats.samples += [str(raw[row])[:_SAMPLE_CHARS] if row < raw.len() else "" for row in first.tolist()]
 
     def _count_exceptions(
         self, batch: _Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
@@ -232,9 +240,7 @@ class Pipeline:
         due = [us for us in (self.detection.next_us(), self.book.next_us()) if us is not None]
         return (min(due) - 1) // self.params.windows.bucket_us if due else None
 
-    def _close(
-        self, number: int, tick_us: int, batch: _Batch | None, end_us: int | None = None
-    ) -> list[AlertEvent]:
+    def _close(self, number: int, tick_us: int, batch: _Batch | None, end_us: int | None = None) -> list[AlertEvent]:
         content = self.windows.pop(number)
         start_us = number * self.params.windows.bucket_us
         buckets = self._makes.closed(content, start_us, end_us or start_us + self.params.windows.bucket_us)
@@ -291,7 +297,9 @@ class Pipeline:
         ]
         if len(found) != 1:
             what = "no template" if not found else f"{len(found)} templates"
-            raise UsageError(f"{what} of {service} with an id that begins with {prefix!r}; `fm-anomaly templates` lists them")
+            raise UsageError(
+                f"{what} of {service} with an id that begins with {prefix!r}; `fm-anomaly templates` lists them"
+            )
         return found[0]
 
     # -- accounting and state ---------------------------------------------------------------------------------------
@@ -313,11 +321,13 @@ class Pipeline:
         for stream, key in enumerate(self.streams.keys):
             health = self.templates.health(stream)
             if health.state is HealthState.DEGRADED:
-                found.append(f"{key.service}: {health.reason}" + (f"; {health.suggestion}" if health.suggestion else ""))
+                found.append(
+                    f"{key.service}: {health.reason}" + (f"; {health.suggestion}" if health.suggestion else "")
+                )
         if self.streams.n_overflow:
             found.append(
-                f"more than {self.params.max_streams:,} service names: {self.streams.n_overflow:,} records of further ones "
-                "are counted together as `_other`; is an id taken for the service name?"
+                f"more than {self.params.max_streams:,} service names: {self.streams.n_overflow:,} records of further "
+                "ones are counted together as `_other`; is an id taken for the service name?"
             )
         if self.n_late > 0.01 * (self.n_counted + self.n_late):
             found.append(

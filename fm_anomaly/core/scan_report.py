@@ -1,7 +1,7 @@
 """What a pipeline has found, as the plain object that `scan --json` prints (schema fm-anomaly/scan/1).
 
-One place turns state into what people and machines read; the terminal, the HTML report, the store and notebooks take this
-object. It changes nothing, decides nothing, and must not know how any of them shows it.
+One place turns state into what people and machines read; the terminal, the HTML report, the store and notebooks
+take this object. It changes nothing, decides nothing, and must not know how any of them shows it.
 """
 
 from __future__ import annotations
@@ -300,9 +300,7 @@ def _series(pipeline: Pipeline, incident: Incident) -> Json | None:
     start = max(first, (incident.start_us - margin) // step_us * step_us)
     end = min(last, incident.last_us + margin)
     step = step_us * max(1, -(-((end - start) // step_us) // _MAX_POINTS))
-    values = [
-        _over(points, at, step, step_us, is_mean=name == "latency") for at in range(start, end + 1, step)
-    ]
+    values = [_over(points, at, step, step_us, is_mean=name == "latency") for at in range(start, end + 1, step)]
     return {
         "name": f"{head.stream.service} {subject or name}" if name == "latency" else f"{head.stream.service} {name}",
         "unit": unit,

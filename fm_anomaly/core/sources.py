@@ -1,8 +1,8 @@
 """Stage zero for one source: bytes in, record frame with a time, a service and a running clock on every record out.
 
-The parser tells what a record says; this module fills what it leaves open: a record without a time takes the time of the
-one before it, a record without a service the source's name, and the source's clock says how far event time has come. It
-must not know templates, buckets or other sources.
+The parser tells what a record says; this module fills what it leaves open: a record without a time takes the time
+of the one before it, a record without a service the source's name, and the source's clock says how far event time
+has come. It must not know templates, buckets or other sources.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The Snapshot envelope: plain values in, bytes out, and back only when every check holds.
 
 Layout: 8 bytes magic, 4 bytes schema version (big endian), 32 bytes BLAKE2b of the body, body. The body is msgpack of
-``{"digest", "libraries", "sections"}``: no pickle, so reading one from an untrusted place runs nothing. This module must
-not know what a section means, nor where the bytes are kept.
+``{"digest", "libraries", "sections"}``: no pickle, so reading one from an untrusted place runs nothing. This module
+must not know what a section means, nor where the bytes are kept.
 """
 
 from __future__ import annotations

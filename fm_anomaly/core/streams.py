@@ -37,7 +37,7 @@ class Streams:
         place = names.replace_strict(distinct, range(distinct.len()), return_dtype=pl.Int64).to_numpy()
         n_by_place = np.bincount(place)
         codes = [self._code(name, int(n)) for name, n in zip(distinct.to_list(), n_by_place, strict=True)]
-        return np.array(codes, dtype=np.int64)[place]
+        return np.take(np.array(codes, dtype=np.int64), place)
 
     def _code(self, name: str, n_records: int) -> int:
         short = name[:_MAX_NAME_CHARS]

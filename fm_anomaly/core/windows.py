@@ -1,8 +1,8 @@
 """Event-time buckets: which records count in which span, which come too late, and when a span is over.
 
-Rows come in arrival order with the clock that stood before each of them; a record is late when its bucket was due by then.
-Counts are integers, and everything is decided by the records' own order, never by how they were cut into calls. This
-module must not know detectors, alerts or texts; rows of evidence are kept as references that the caller resolves.
+Rows come in arrival order with the clock that stood before each of them; a record is late when its bucket was due by
+then. Counts are integers, and everything is decided by the records' own order, never by how they were cut into calls.
+This module must not know detectors, alerts or texts; rows of evidence are references that the caller resolves.
 """
 
 from __future__ import annotations
@@ -250,12 +250,10 @@ class Windows:
 
     def resolve_rows(self, resolve: Callable[[list[int]], Sequence[object]]) -> None:
         """Turn row numbers of this batch into what `resolve` gives for them, so that the batch can be let go."""
-        waiting = [
-            tally
-            for content in self.open.values()
-            for tally in (*content.templates.values(), *content.exceptions.values())
-            if tally.rows and isinstance(tally.rows[-1], int)
-        ]
+        waiting: list[Tally | ExceptionTally] = []
+        for content in self.open.values():
+            waiting += [t for t in content.templates.values() if t.rows and isinstance(t.rows[-1], int)]
+            waiting += [e for e in content.exceptions.values() if e.rows and isinstance(e.rows[-1], int)]
         numbers = sorted({row for tally in waiting for row in tally.rows if isinstance(row, int)})
         known = dict(zip(numbers, resolve(numbers), strict=True))
         for tally in waiting:

@@ -38,7 +38,7 @@ def save_snapshot(folder: Path, snapshot: Snapshot, positions: Mapping[str, Any]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         aside = folder / f"{_NEWEST}.new"
-        with open(aside, "wb", opener=_private) as file:  # noqa: PTH123 - the mode must be right at creation
+        with open(aside, "wb", opener=_private) as file:
             file.write(whole.to_bytes())
             file.flush()
             os.fsync(file.fileno())

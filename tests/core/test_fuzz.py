@@ -17,26 +17,36 @@ from fm_anomaly.core.sources import SourceName
 
 NAME = SourceName("fuzz.log", "fuzz")
 
+# fmt: off
 SEEDS = (
-    b'{"event": "Request completed: GET /api/v1/cases -> 200 in 0.1s", "level": "info", "timestamp": "2026-03-02T09:14:07.118204Z"}\n',
-    b'{"event_type": "operation_error", "error_type": "TimeoutError", "duration_seconds": 9.1, "operation": "generate", '
-    b'"layer": "core", "event": "Operation failed: generate", "level": "error", "timestamp": "2026-03-02T09:21:41.22Z", '
+    b'{"event": "Request completed: GET /api/v1/cases -> 200 in 0.1s", "level": "info", '
+    b'"timestamp": "2026-03-02T09:14:07.118204Z"}\n',
+    b'{"event_type": "operation_error", "error_type": "TimeoutError", "duration_seconds": 9.1, "layer": "core", '
+    b'"operation": "generate", "event": "Operation failed: generate", "level": "error", '
+    b'"timestamp": "2026-03-02T09:21:41.22Z", '
     b'"exception": "Traceback (most recent call last):\\n  File \\"/app/x.py\\", line 1, in f\\nTimeoutError: late"}\n',
     b"2026-03-02 10:00:01,204 ERROR [api] could not connect to redis at 10.0.0.4:6379: Connection refused\n"
-    b"Traceback (most recent call last):\n  File \"/app/infra/redis.py\", line 88, in get\n    raise X\nredis.ConnectionError: no\n",
-    b"\x1b[2m2026-03-02T09:46:11.204410Z\x1b[0m [warning  ] Operation completed: kb_search [svc] duration_seconds=0.912 layer=service\n",
+    b"Traceback (most recent call last):\n  File \"/app/infra/redis.py\", line 88, in get\n    raise X\n"
+    b"redis.ConnectionError: no\n",
+    b"\x1b[2m2026-03-02T09:46:11.204410Z\x1b[0m [warning  ] Operation completed: kb_search [svc] "
+    b"duration_seconds=0.912 layer=service\n",
     b'10.42.0.9 - - [02/Mar/2026:10:00:00 +0000] "GET /health HTTP/1.1" 502 17 "-" "curl/8" 0.120\n',
-    b"<165>1 2026-03-02T10:00:00.003Z host app 1234 ID47 [x@1 a=\"b\"] started\n<34>Oct 11 22:14:15 host su: 'su root' failed\n",
+    b'<165>1 2026-03-02T10:00:00.003Z host app 1234 ID47 [x@1 a="b"] started\n'
+    b"<34>Oct 11 22:14:15 host su: 'su root' failed\n",
     b'time=2026-03-02T10:00:00Z level=warn svc=cart msg="took 512ms \\"quoted\\"" password=hunter2 user=a@b.example\n',
-    b"INFO:     10.42.0.9:51544 - \"GET /health HTTP/1.1\" 200 OK\nI0302 10:00:00.000000    7 main.go:12] ready\n",
-    b"Exception in thread \"main\" java.lang.IllegalStateException: no\n\tat a.B.c(B.java:3)\nCaused by: java.io.IOException: x\n\t... 2 more\n",
-    b'{"log":"panic: nil\\n","stream":"stderr","time":"2026-03-02T10:00:00.1Z"}\n2026-03-02T10:00:00.2Z stdout P part\n',
+    b'INFO:     10.42.0.9:51544 - "GET /health HTTP/1.1" 200 OK\nI0302 10:00:00.000000    7 main.go:12] ready\n',
+    b'Exception in thread "main" java.lang.IllegalStateException: no\n\tat a.B.c(B.java:3)\n'
+    b"Caused by: java.io.IOException: x\n\t... 2 more\n",
+    b'{"log":"panic: nil\\n","stream":"stderr","time":"2026-03-02T10:00:00.1Z"}\n'
+    b"2026-03-02T10:00:00.2Z stdout P part\n",
 )
 TOKENS = (
-    b"\x00", b"\xff\xfe", b"\r\n", b"\r", b"\n\n", b"{", b"}", b'"', b"\\", b"\\u0040", b"\\ud800", b"9" * 40, b"-1e999", b"NaN",
-    b"[" * 300, b"\xe2\x80\xae", b"\x1b[31m", b"[/red]", b"=cmd()", b"<redacted:", b"-----BEGIN RSA PRIVATE KEY-----", b"T99:99:99Z",
-    b"0001-01-01T00:00:00Z", b"9999-12-31T23:59:59Z", b" " * 500, b"\t", b"Traceback (most recent call last):", b"a" * 9_000, b"@" * 50,
-)  # fmt: skip
+    b"\x00", b"\xff\xfe", b"\r\n", b"\r", b"\n\n", b"{", b"}", b'"', b"\\", b"\\u0040", b"\\ud800", b"9" * 40,
+    b"-1e999", b"NaN", b"[" * 300, b"\xe2\x80\xae", b"\x1b[31m", b"[/red]", b"=cmd()", b"<redacted:",
+    b"-----BEGIN RSA PRIVATE KEY-----", b"T99:99:99Z", b"0001-01-01T00:00:00Z", b"9999-12-31T23:59:59Z", b" " * 500,
+    b"\t", b"Traceback (most recent call last):", b"a" * 9_000, b"@" * 50,
+)
+# fmt: on
 
 
 def mutated(rng: random.Random) -> bytes:

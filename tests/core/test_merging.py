@@ -15,8 +15,10 @@ def merged(sources: list[list[int]], cuts: list[int]) -> list[tuple[int, int, in
     """Feed the sources in pieces of the given sizes, the one furthest behind first."""
     merger = Merger(len(sources))
     frames = [
-        pl.DataFrame({CLOCK: clock, "source": [i] * len(clock), "row": range(len(clock))},
-                     schema={CLOCK: pl.Int64, "source": pl.Int64, "row": pl.Int64})
+        pl.DataFrame(
+            {CLOCK: clock, "source": [i] * len(clock), "row": range(len(clock))},
+            schema={CLOCK: pl.Int64, "source": pl.Int64, "row": pl.Int64},
+        )
         for i, clock in enumerate(sources)
     ]
     at = [0] * len(sources)

@@ -35,7 +35,12 @@ def sample(fmt: Format, seed: int = 3) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         generate(
             GeneratorParams(
-                seed=seed, days=0.4, format=fmt, max_lines=9_000, is_merged=True, kinds=(FaultKind.OUTAGE, FaultKind.BURST),
+                seed=seed,
+                days=0.4,
+                format=fmt,
+                max_lines=9_000,
+                is_merged=True,
+                kinds=(FaultKind.OUTAGE, FaultKind.BURST),
             ),
             Path(folder),
         )
@@ -133,7 +138,7 @@ def test_two_processes_agree(tmp_path: Path) -> None:
     digests = set()
     for hash_seed, threads in (("0", "1"), ("4711", "2")):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "POLARS_MAX_THREADS": threads}
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [sys.executable, "-c", _CHILD, str(path)], capture_output=True, text=True, check=True, env=environment
         )
         digests.add(done.stdout)

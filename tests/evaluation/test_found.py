@@ -30,7 +30,7 @@ def test_the_bundled_sample_every_planted_incident_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("seed", range(2001, 2007))
 def test_an_outage_in_a_log_of_three_hours(tmp_path: Path, seed: int) -> None:
-    """Other words, times and rates: exactly one incident, its service right, tracebacks joined, the chronic error known."""
+    """Other words, times and rates: one incident, its service right, tracebacks joined, the chronic one known."""
     truth = outage(seed, None, tmp_path, OutageParams())
     report = scanned(tmp_path / "outage.log")
     (planted,) = truth.incidents
