@@ -46,11 +46,11 @@ def run(args: argparse.Namespace) -> int:
 
     from fm_anomaly.cli.console import print_lines
     from fm_anomaly.cli.scan import report_of
-    from fm_anomaly.core.categories import fit, from_exception_types, from_templates
+    from fm_anomaly.core.categories import fit, from_templates
     from fm_anomaly.storage.model_registry import save_model
 
     report = report_of(args, "categorize")
-    model = fit([*from_templates(report["templates"]), *from_exception_types(report["exception_types"])])
+    model = fit(from_templates(report["templates"]))
     folder = save_model(Path(args.models), _NAME, model, params=asdict(model.params), metrics=model.metrics)
     if args.json:
         json.dump({"model": str(folder), "categories": [asdict(c) for c in model.categories]}, sys.stdout)

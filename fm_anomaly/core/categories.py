@@ -174,19 +174,6 @@ def from_templates(templates: Iterable[Mapping[str, Any]]) -> list[ErrorTemplate
     ]
 
 
-def from_exception_types(exception_types: Iterable[Mapping[str, Any]]) -> list[ErrorTemplate]:
-    """Return the `exception_types` of `scan --json` as errors: type and top frame are their text."""
-    return [
-        ErrorTemplate(
-            text=f"{each['type']} {each['frame'] or ''}",
-            exc_type=each["type"].rpartition(".")[2],
-            count=int(each["count"]),
-            services=(each["service"],),
-        )
-        for each in exception_types
-    ]
-
-
 def exception_type(text: str) -> str:
     """Return the last part of the first exception class that `text` names, "" where it names none.
 

@@ -12,7 +12,6 @@ from fm_anomaly.core.categories import (
     ErrorTemplate,
     exception_type,
     fit,
-    from_exception_types,
     from_templates,
 )
 from fm_anomaly.errors import ModelError
@@ -140,7 +139,3 @@ def test_errors_out_of_a_scan() -> None:
         {**same, "template": "all is well", "sample": "all is well", "errors": 0, "count": 50},
     ]
     assert from_templates(templates) == [ErrorTemplate("lid <num> stuck", "KettleError", 3, ("api",))]
-    told = [{"type": "kitchen.KettleError", "frame": "k.py:3 in boil", "service": "api", "count": 2}]
-    assert from_exception_types(told) == [
-        ErrorTemplate("kitchen.KettleError k.py:3 in boil", "KettleError", 2, ("api",))
-    ]
