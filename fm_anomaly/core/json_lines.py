@@ -167,8 +167,9 @@ def _read(objects: list[Any], events: list[str], columns: Columns) -> None:
     duration = _durations(some["duration_seconds"])
     status: list[int | None] = [None] * len(objects)
     keys = _event_keys(some, objects)
-    _requests(objects, events, (operation, duration, status, severity))
-    _others(objects, some["event_type"], services, duration)
+    extras = {i: _extra(raw) for i, raw in _present("extra", objects)}
+    _requests(objects, events, (operation, duration, status, severity), extras)
+    _others(objects, some["event_type"], services, duration, extras)
     found = (events, some["timestamp"], some["logger"], severity, keys, operation, duration, status, services)
     for name, values in zip(_COLUMNS, (*found, *_failures(objects, severity)), strict=True):
         columns[name].extend(values)
@@ -242,36 +243,34 @@ def _durations(seconds: list[Any]) -> list[float | None]:
 _Rows = tuple[list[str | None], list[float | None], list[int | None], list[int]]
 
 
-def _requests(objects: list[Any], events: list[str], rows: _Rows) -> None:
+def _requests(objects: list[Any], events: list[str], rows: _Rows, extras: dict[int, _Extra]) -> None:
     """Fill operation, duration, status and severity of access records: those with a status or "…equest …"."""
     operation, _, status, severity = rows
     codes = list(map(_GETTERS["status_code"], objects))
     named = map(str.find, events, repeat("equest"), repeat(0), repeat(14))
-    places = [i for i, at in enumerate(named) if at > 0]
-    if codes.count(None) < len(codes):
-        places = sorted({*places, *(i for i, code in enumerate(codes) if code is not None)})
+    places = [i for i, at in enumerate(named) if at > 0 or codes[i] is not None]
     for i in places:
         record, code = objects[i], codes[i]
         method, path = record.method, record.path
         if type(method) is type(path) is str:
             operation[i] = access.operation(method, path)
         else:
-            _stated_request(record, i, rows)
+            _stated_request(record, i, rows, extras.get(i, _NO_EXTRA))
         if code is not None:
-            status[i] = code = json_fields.status_of(code)
+            status[i] = json_fields.status_of(code)
         if (status[i] or 0) >= 500:
             severity[i] = max(severity[i], _ERROR)
 
 
-def _stated_request(record: Any, i: int, rows: _Rows) -> None:
+def _stated_request(record: Any, i: int, rows: _Rows, extra: _Extra) -> None:
     """Read what the sentence says of a request, or the attributes of its summary."""
     operation, duration, status, _ = rows
     if operation[i] is not None or record.event.startswith("HTTP"):
         return
     operation[i], status[i], took = access.request_in(record.event)
     duration[i] = took if duration[i] is None else duration[i]
-    attributes = _extra(record.extra).attributes if operation[i] is None and record.extra is not None else None
-    if isinstance(attributes, dict):
+    attributes = extra.attributes
+    if operation[i] is None and isinstance(attributes, dict):
         method, path = attributes.get("method"), attributes.get("path")
         if isinstance(method, str) and isinstance(path, str):
             operation[i] = access.operation(method, path)
@@ -284,20 +283,26 @@ def _extra(raw: msgspec.Raw) -> _Extra:
         return _NO_EXTRA
 
 
-def _others(objects: list[Any], types: list[Any], services: list[str | None], duration: list[float | None]) -> None:
+def _others(
+    objects: list[Any],
+    types: list[Any],
+    services: list[str | None],
+    duration: list[float | None],
+    extras: dict[int, _Extra],
+) -> None:
     """Fill service and duration from the fields that are rarer.
 
     The ``service`` of a call (a record with a ``client``) or an operation is the one that was called.
     """
-    for i, service in _present("service", objects):
+    for i, service in _present("service", objects) if None in services else ():
         if type(service) is str and services[i] is None and types[i] is None:
             services[i] = service[:200] or None if objects[i].client is None else None
     for i, value in _present("duration_ms", objects):
         if duration[i] is None:
             duration[i] = json_fields.duration_ms(value, 1.0)
-    for i, raw in _present("extra", objects):
+    for i, extra in extras.items():
         if duration[i] is None:
-            duration[i] = json_fields.duration_ms(_extra(raw).duration_seconds, 1e3)
+            duration[i] = json_fields.duration_ms(extra.duration_seconds, 1e3)
 
 
 def _present(name: str, objects: list[Any]) -> list[tuple[int, Any]]:

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 BINARY_LINE = "\x00"
 """Stands for a line that is no text; NUL cannot occur in any other line that leaves this module."""
@@ -34,27 +35,27 @@ class LineCutter:
         self.n_truncated = 0
         self.n_repaired = 0
 
-    def cut(self, data: bytes) -> tuple[list[str], bytes | None]:
+    def cut(self, data: bytes) -> tuple[pl.Series, bytes | None]:
         """Return the lines that `data` completes, without their line ends, and their bytes if at hand.
 
-        The bytes are the lines' UTF-8, joined by line feeds.
+        The bytes are the lines' UTF-8, joined by line feeds. A clean line never is a Python string.
         """
         last = data.rfind(b"\n")
         if last < 0:
             self._grow(data)
-            return [], None
-        start, lines = 0, []
+            return _column([]), None
+        start, first = 0, []
         if self._size:
             start = data.find(b"\n") + 1
             self._grow(data[: start - 1])
-            lines.append(self._take())
-        joined: bytes | None = None
+            first.append(self._take())
+        lines, joined = _column(first), None
         if start <= last:
             block = data[start:last]
             more, is_same = self._lines_of(block)
             if is_same:
-                joined = b"\n".join([*(line.encode() for line in lines), block])
-            lines = lines + more if lines else more
+                joined = b"\n".join([*(line.encode() for line in first), block]) if first else block
+            lines = pl.concat([lines, more], rechunk=True) if first else more
         self._grow(data[last + 1 :])
         return lines, joined
 
@@ -84,22 +85,19 @@ class LineCutter:
         self._head, self._size = bytearray(), 0
         return self._line_of(head, size)
 
-    def _lines_of(self, block: bytes) -> tuple[list[str], bool]:
+    def _lines_of(self, block: bytes) -> tuple[pl.Series, bool]:
         """Return the lines of a block of complete lines, and whether they are its very text."""
         if (len(block) <= self._max or not self._has_long_line(block)) and not _holds_replacements(block):
-            try:
-                lines = block.decode().split("\n")
-            except UnicodeDecodeError:
-                pass
-            else:
+            lines = _split(block)
+            if lines is not None:
                 controls = int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) < _SPACE))
                 if controls == len(lines) - 1 or controls == len(lines) - 1 + block.count(b"\t"):
                     return lines, True
                 if controls == sum(map(block.count, (b"\n", b"\t", b"\x1b", b"\r\n"))) + block.endswith(b"\r"):
                     text = block.decode().replace("\r\n", "\n").removesuffix("\r")
-                    return (_ESCAPES.sub("", text) if "\x1b" in text else text).split("\n"), False
+                    return _column((_ESCAPES.sub("", text) if "\x1b" in text else text).split("\n")), False
         parts = (part.lstrip(b"\0") for part in block.split(b"\n"))
-        return [self._line_of(part[: self._max], len(part)) for part in parts], False
+        return _column([self._line_of(part[: self._max], len(part)) for part in parts]), False
 
     def _has_long_line(self, block: bytes) -> bool:
         start = 0
@@ -127,6 +125,19 @@ class LineCutter:
             self.n_truncated += 1
             text = f"{text}…[cut {size - used} bytes]"
         return text
+
+
+def _column(lines: list[str]) -> pl.Series:
+    return pl.Series(lines, dtype=pl.String)
+
+
+def _split(block: bytes) -> pl.Series | None:
+    """Return the lines of a block as they are, None where it is no UTF-8."""
+    try:
+        text = pl.Series([block], dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.PolarsError:
+        return None
+    return text.str.split("\n").explode()
 
 
 def _holds_replacements(block: bytes) -> bool:

@@ -82,7 +82,7 @@ class SourceParser:
 
     def flush(self) -> pl.DataFrame:
         """Return the open tail, as if the source had ended here; feeding may go on."""
-        return self._take(self._cutter.flush(), None, is_last=True)
+        return self._take(pl.Series(self._cutter.flush(), dtype=pl.String), None, is_last=True)
 
     def snapshot(self) -> dict[str, Any]:
         """Return all state as plain values."""
@@ -110,23 +110,19 @@ class SourceParser:
         except pl.exceptions.PolarsError as exc:
             raise ConfigError(f"unknown time zone {self.params.tz!r}: give an IANA name such as Europe/Berlin") from exc
 
-    def _take(self, lines: list[str], joined: bytes | None, *, is_last: bool) -> pl.DataFrame:
+    def _take(self, lines: pl.Series, joined: bytes | None, *, is_last: bool) -> pl.DataFrame:
         """Work on the open lines and the new ones; keep what is still open."""
-        if not lines and not (is_last and self._carry):
+        if not len(lines) and not (is_last and self._carry):
             return empty_frame()
         self._note_cutter()
-        series = pl.Series(lines, dtype=pl.String)
-        if lines:
-            redacted = self._redactor.redact(series, joined)
+        if len(lines):
+            lines, joined = self._redactor.redact_block(lines, joined)
             self.counts.redacted = dict(self._redactor.counts)
-            if redacted is not series:
-                series, lines, joined = redacted, redacted.to_list(), None
         if self._carry:
             if joined is not None:
                 joined = b"\n".join([*(line.encode() for line in self._carry), joined])
-            lines = self._carry + lines
-            series = pl.Series(lines, dtype=pl.String)
-        batch = _Batch(lines, series, joined, self._clock, self._joining, is_last=is_last)
+            lines = pl.concat([pl.Series(self._carry, dtype=pl.String), lines], rechunk=True)
+        batch = _Batch(lines, joined, self._clock, self._joining, is_last=is_last)
         self._carry = batch.carry
         return batch.emit(self.counts)
 
@@ -142,21 +138,20 @@ class _Batch:
 
     def __init__(
         self,
-        physical: list[str],
-        series: pl.Series,
+        physical: pl.Series,
         joined: bytes | None,
         clock: Clock,
         joining: multiline.MultilineParams,
         *,
         is_last: bool,
     ) -> None:
-        self._wrapped = prefixes.unwrap(physical) if prefixes.is_wrapped(series) else None
-        self._texts = self._wrapped.texts if self._wrapped else physical
+        series = physical
+        self._wrapped = prefixes.unwrap(physical.to_list()) if prefixes.is_wrapped(physical) else None
         if self._wrapped:
-            series, joined = pl.Series(self._texts, dtype=pl.String), None
-        self._lines = TextLines.of(self._texts, series, joined)
+            series, joined = pl.Series(self._wrapped.texts, dtype=pl.String), None
+        self._lines = TextLines.of(series, joined)
         self._series = series
-        n = len(self._texts)
+        n = len(series)
         self._first_byte = self._lines.buffer[self._lines.starts]
         self._blank, self._binary = self._empties()
         self._frame = self._parsed(clock)
@@ -165,7 +160,7 @@ class _Batch:
         joined_lines = multiline.join(series, head, self._blank, lanes, closed, joining)
         self._owner = joined_lines.owner
         self._end = n if is_last else self._settled(joined_lines.open_from)
-        self.carry: list[str] = physical[self._first_physical(len(physical)) :]
+        self.carry: list[str] = physical[self._first_physical(len(physical)) :].to_list()
 
     def _empties(self) -> tuple[Bools, Bools]:
         """Return which lines are blank, and which are binary."""
@@ -173,7 +168,8 @@ class _Batch:
         blank = lines.ends == lines.starts
         # whitespace beyond ASCII begins with a byte from 0xC2 on
         rows = np.flatnonzero(((first <= 32) & ~blank) | ((first >= 0xC2) & (first < 0xE4)))
-        blank[[i for i in rows.tolist() if self._texts[i].isspace()]] = True
+        if len(rows):
+            blank[rows[[text.isspace() for text in self._series.gather(rows).to_list()]]] = True
         binary = first == 0
         return blank, binary
 
@@ -238,7 +234,7 @@ class _Batch:
         """Return the number of physical lines that are done with."""
         if self._wrapped is None:
             return self._end
-        return self._wrapped.first[self._end] if self._end < len(self._texts) else n
+        return self._wrapped.first[self._end] if self._end < len(self._series) else n
 
     def emit(self, counts: IntakeCounts) -> pl.DataFrame:
         """Return the record frame of the lines that are done with, and count them."""
@@ -264,14 +260,15 @@ class _Batch:
 
     def _raw(self, starts: Ints, n_lines: Ints, owner: Ints) -> pl.Series:
         """Return the whole text of each record."""
-        whole = len(starts) == len(self._texts)
+        whole = len(starts) == len(self._series)
         raw = (self._series if whole else self._series.gather(starts)).alias("raw")
         many = starts[n_lines > 1]
         if not len(many):
             return raw
         parts: dict[int, list[str]] = {start: [] for start in many.tolist()}
-        for i in np.flatnonzero(np.isin(owner, many)).tolist():
-            parts[int(owner[i])].append(self._texts[i])
+        rows = np.flatnonzero(np.isin(owner, many))
+        for start, text in zip(owner[rows].tolist(), self._series.gather(rows).to_list(), strict=True):
+            parts[start].append(text)
         places = np.searchsorted(starts, many)
         return raw.scatter(places, ["\n".join(parts[start]) for start in many.tolist()])
 
@@ -293,7 +290,7 @@ def _unnested(frames: list[pl.DataFrame], tz: str) -> list[pl.DataFrame]:
         bad = json_rows
         if len(json_rows):
             nested = body.gather(json_rows)
-            inner, bad = parse_json(TextLines.of(nested.to_list(), nested), json_rows, tz)
+            inner, bad = parse_json(TextLines.of(nested), json_rows, tz)
         if len(pair_rows):
             inner.append(logfmt_frame(body.gather(pair_rows), pair_rows, tz))
         rest = np.ones(frame.height, np.bool_)

@@ -63,17 +63,22 @@ class Redactor:
         already; it spares the making of it. Cost: about a third of a microsecond for a clean line of 300 bytes,
         some microseconds for a line that holds something.
         """
+        return self.redact_block(lines, joined)[0]
+
+    def redact_block(self, lines: pl.Series, joined: bytes | None) -> tuple[pl.Series, bytes | None]:
+        """Return what `redact` does, and the same as bytes where `joined` is given."""
         flags = self._guard.flags(lines, joined)
         rows = np.flatnonzero(flags)
         if self._block_lines_left == 0 and len(rows) == 0:
-            return lines
+            return lines, joined
         changed = self._rewrite(lines, rows, flags)
         if not changed:
-            return lines
+            return lines, joined
         index = np.arange(len(lines), dtype=np.uint32)
         index[list(changed)] = np.arange(len(lines), len(lines) + len(changed), dtype=np.uint32)
         fresh = pl.Series(lines.name, list(changed.values()), dtype=pl.String)
-        return pl.concat([lines, fresh], rechunk=False).gather(index)
+        redacted = pl.concat([lines, fresh], rechunk=False).gather(index)
+        return redacted, None if joined is None else _spliced(joined, lines, changed)
 
     def _rewrite(self, lines: pl.Series, rows: NDArray[np.int64], flags: NDArray[np.uint8]) -> dict[int, str]:
         changed: dict[int, str] = {}
@@ -140,6 +145,18 @@ class Redactor:
         redactor._block_lines_left = int(state["block_lines_left"])
         redactor.counts = {str(kind): int(n) for kind, n in state["counts"].items()}
         return redactor
+
+
+def _spliced(joined: bytes, lines: pl.Series, changed: dict[int, str]) -> bytes:
+    """Return `joined` with the lines of `changed` (row → text) in place of what stood there."""
+    sizes = lines.str.len_bytes().to_numpy().astype(np.int64)
+    ends = np.cumsum(sizes + 1) - 1
+    view, at = memoryview(joined), 0
+    pieces: list[bytes | memoryview] = []
+    for row in sorted(changed):
+        pieces += (view[at : ends[row] - sizes[row]], changed[row].encode())
+        at = int(ends[row])
+    return b"".join([*pieces, view[at:]])
 
 
 def _pseudonyms(params: RedactionParams) -> Pseudonyms | None:

@@ -1,4 +1,4 @@
-"""Text lines as a column, a list and bytes, so that each step reads them as it is cheapest.
+"""Text lines as a column and as bytes, so that each step reads them as it is cheapest.
 
 Knows nothing of what stands in the lines.
 """
@@ -29,9 +29,8 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class TextLines:
-    """Lines as a column, as a list and as bytes. None of them holds a line end."""
+    """Lines as a column and as bytes. None of them holds a line end."""
 
-    texts: list[str]
     series: pl.Series
     buffer: Bytes
     """UTF-8, each line followed by one byte 10, then `TextLines.PADDING` zero bytes."""
@@ -41,25 +40,22 @@ class TextLines:
     PADDING: ClassVar[int] = timestamps.PAD + TOKEN_BYTES
 
     @classmethod
-    def of(cls, texts: list[str], series: pl.Series, joined: bytes | None = None) -> Self:
-        """Build from texts and the same as a column; `joined` spares the encoding where it is at hand."""
-        text = "\n".join(texts).encode() if joined is None else joined
+    def of(cls, series: pl.Series, joined: bytes | None = None) -> Self:
+        """Build from a column; `joined`, the same as bytes, spares the making of them where it is at hand."""
+        text = "\n".join(series.to_list()).encode() if joined is None else joined
         buffer = np.frombuffer(b"".join((text, b"\n", bytes(cls.PADDING))), dtype=np.uint8)
         ends = np.cumsum(series.str.len_bytes().to_numpy().astype(np.int64) + 1) - 1
         starts = np.empty_like(ends)
         starts[0], starts[1:] = 0, ends[:-1] + 1
-        return cls(texts, series, buffer, starts, ends)
+        return cls(series, buffer, starts, ends)
 
     def bytes_of(self, start: int, end: int) -> memoryview:
         """Return lines from `start` to before `end`, at least one, as they stand in the buffer."""
-        return memoryview(self.buffer)[self.starts[start] : self.ends[end - 1]]
+        return self.buffer.data[self.starts[start] : self.ends[end - 1]]
 
     def some(self, rows: Ints) -> TextLines:
         """Return the lines at `rows` (all of them: itself)."""
-        if len(rows) == len(self.texts):
-            return self
-        series = self.series.gather(rows)
-        return TextLines.of(series.to_list(), series)
+        return self if len(rows) == len(self.series) else TextLines.of(self.series.gather(rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from fm_anomaly.core.lines import BINARY_LINE, LineCutter, is_binary
 
 def lines_of(data: bytes, max_line_bytes: int = 1000) -> list[str]:
     cutter = LineCutter(max_line_bytes)
-    return cutter.cut(data)[0] + cutter.flush()
+    return cutter.cut(data)[0].to_list() + cutter.flush()
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_long_line_is_cut_with_a_mark(step: int) -> None:
     """The mark tells how many bytes are gone, however the line arrived; a character is never halved."""
     data = "é".encode() * 3000 + b"\nnext\n"
     cutter = LineCutter(1001)
-    lines = [line for i in range(0, len(data), step) for line in cutter.cut(data[i : i + step])[0]]
+    lines = [line for i in range(0, len(data), step) for line in cutter.cut(data[i : i + step])[0].to_list()]
     assert lines == ["é" * 500 + "…[cut 5000 bytes]", "next"]
     assert cutter.n_truncated == 1
 
