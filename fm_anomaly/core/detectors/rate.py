@@ -13,6 +13,7 @@ from math import sqrt
 from typing import Any
 
 from fm_anomaly.core.anomalies import QUIET, Reading, Score
+from fm_anomaly.core.detectors.levels import Level
 from fm_anomaly.core.detectors.tails import (
     count_decades,
     count_size,
@@ -63,6 +64,7 @@ class RateDetector:
         "_alpha",
         "_day",
         "_fade",
+        "_moments",
         "_params",
         "_windows",
         "at",
@@ -82,6 +84,7 @@ class RateDetector:
     def __init__(self, params: RateParams = RateParams()) -> None:
         self._params = params
         self._alpha = half_life_alpha(params.half_life_buckets)
+        self._moments = (Level(self._alpha), Level(self._alpha))
         self._fade = 1.0 - half_life_alpha(86_400 / params.bucket_s)
         self._day = 86_400 // params.bucket_s
         self._windows = sorted({w for w, _ in (*params.spikes, *params.drops)})
@@ -149,11 +152,10 @@ class RateDetector:
         self._learn_misses(at, x)
         self._push(x)
         p = self._params
-        alpha = warm_alpha(self._alpha, self.n)
         if self.n >= p.warmup_buckets:
             x = min(x, self.mean + 6.0 * sqrt(max(self.variance, self.mean)) + 6.0)
-        self.mean = ew_step(self.mean, x, alpha)
-        self.square = ew_step(self.square, x * x, alpha)
+        self.mean = self._moments[0].step(self.mean, x, self.n)
+        self.square = self._moments[1].step(self.square, x * x, self.n)
         self.total = x + (1 - self._alpha) * self.total
         self.n += 1
         hour = at * p.bucket_s // 3600 % 24

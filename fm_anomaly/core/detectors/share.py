@@ -11,13 +11,12 @@ from math import sqrt
 from typing import Any
 
 from fm_anomaly.core.anomalies import QUIET, Reading, Score
+from fm_anomaly.core.detectors.levels import Level
 from fm_anomaly.core.detectors.tails import (
     count_decades,
     count_size,
-    ew_step,
     half_life_alpha,
     score_value,
-    warm_alpha,
 )
 
 
@@ -41,11 +40,12 @@ class ShareParams:
 class ShareDetector:
     """Score the errors among the records of each bucket; ``x`` is ``(n_errors, n_records)``."""
 
-    __slots__ = ("_alpha", "_params", "at", "errors", "levels", "n", "recent", "records", "square", "total")
+    __slots__ = ("_alpha", "_moments", "_params", "at", "errors", "levels", "n", "recent", "records", "square", "total")
 
     def __init__(self, params: ShareParams = ShareParams()) -> None:
         self._params = params
         self._alpha = half_life_alpha(params.half_life_buckets)
+        self._moments = (Level(self._alpha), Level(self._alpha), Level(self._alpha))
         self.at = -1
         self.n = 0
         self.errors = 0.0
@@ -78,13 +78,12 @@ class ShareDetector:
         self._pass(at)
         self._push(x)
         p = self._params
-        alpha = warm_alpha(self._alpha, self.n)
         errors, records = x
         if self.n >= p.warmup_buckets:
             errors = min(errors, self.errors + 6.0 * sqrt(max(self.variance, self.errors)) + 6.0)
-        self.errors = ew_step(self.errors, errors, alpha)
-        self.square = ew_step(self.square, errors * errors, alpha)
-        self.records = ew_step(self.records, records, alpha)
+        self.errors = self._moments[0].step(self.errors, errors, self.n)
+        self.square = self._moments[1].step(self.square, errors * errors, self.n)
+        self.records = self._moments[2].step(self.records, records, self.n)
         self.total = errors + (1 - self._alpha) * self.total
         self.n += 1
         self.at = at

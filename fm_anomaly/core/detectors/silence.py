@@ -11,6 +11,7 @@ from math import ceil, log10, sqrt
 from typing import Any
 
 from fm_anomaly.core.anomalies import QUIET, Reading, Score
+from fm_anomaly.core.detectors.levels import Level
 from fm_anomaly.core.detectors.tails import count_decades, count_size, ew_step, half_life_alpha, score_value, warm_alpha
 
 _SEARCHED_BUCKETS = 1440
@@ -37,11 +38,12 @@ class SilenceParams:
 class SilenceDetector:
     """Score empty buckets of one stream against its rate and its learned gaps."""
 
-    __slots__ = ("_alpha", "_params", "empty", "last", "longest", "mean", "n", "square", "suspect", "total")
+    __slots__ = ("_alpha", "_moments", "_params", "empty", "last", "longest", "mean", "n", "square", "suspect", "total")
 
     def __init__(self, params: SilenceParams = SilenceParams()) -> None:
         self._params = params
         self._alpha = half_life_alpha(params.half_life_buckets)
+        self._moments = (Level(self._alpha), Level(self._alpha))
         self.last = -1
         """Newest bucket with records."""
         self.n = 0
@@ -154,8 +156,8 @@ class SilenceDetector:
     def _learn(self, x: float) -> None:
         base = self._alpha
         alpha = warm_alpha(base, self.n)
-        self.mean = ew_step(self.mean, x, alpha)
-        self.square = ew_step(self.square, x * x, alpha)
+        self.mean = self._moments[0].step(self.mean, x, self.n)
+        self.square = self._moments[1].step(self.square, x * x, self.n)
         self.total = x + (1 - base) * self.total
         self.empty = ew_step(self.empty, 1.0 if x <= 0 else 0.0, alpha)
         self.n += 1
