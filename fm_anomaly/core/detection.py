@@ -7,6 +7,7 @@ An empty bucket costs nothing for streams in which nothing is due. Must not know
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,14 @@ from fm_anomaly.core import reasons
 from fm_anomaly.core.anomalies import Anomaly, AnomalyKind, Finding
 from fm_anomaly.core.features import ClosedBucket, ExceptionCount, TemplateCount
 from fm_anomaly.core.frames import US_PER_S, StreamKey
-from fm_anomaly.core.series import DetectionParams, Limits, StreamSeries
+from fm_anomaly.core.series import DetectionParams, Limits, StreamSeries, TemplateSeries
 
 DEFAULTS = DetectionParams()
+_FAILURE = re.compile(
+    r"fail|error|exception|refused|time(?:d[ -]?)?[ -]?out|denied|unreachable|unavailable|cannot|could not|unable",
+    re.IGNORECASE,
+)
+"""Words of a warning that tells of something gone wrong."""
 MIN_KNOWN_PER_MIN = 1 / 60
 """An error that comes less than once an hour is rare, not chronic."""
 
@@ -182,26 +188,33 @@ class Detection:
         )
 
     def known(self, *, min_count: int = 5) -> list[Known]:
-        """Return chronic errors: steady, in the history of their stream, never found anomalous; by count."""
+        """Return chronic errors: steady, in the history of their stream, never found anomalous; by count.
+
+        Warnings that speak of a failure count too. Of the records of a template at least half must be such:
+        an access line with a few 5xx among them is no error.
+        """
         out = []
         for key in sorted(self._streams):
             series = self._streams[key]
+            history_us = (series.last_at + 1 - series.first_at) * self._bucket_us
             for index in sorted(series.templates):
-                t = series.templates[index]
-                span_us = t.last_us - t.first_us
-                history_us = (series.last_at + 1 - series.first_at) * self._bucket_us
-                if t.errors is None or t.errors.since >= 0 or t.n_alerted * 2 >= t.count:
-                    continue
-                if t.n_errors < min_count or t.n_buckets < 3 or span_us * 3 < history_us:
-                    continue
-                rate = t.n_errors * 60 * US_PER_S / max(span_us, self._bucket_us)
-                if rate < MIN_KNOWN_PER_MIN:
-                    continue
-                reason = f"steady {reasons.steady(rate)} over {reasons.duration(span_us)}"
-                known = (key, index, t.template_id, t.text, t.n_errors, rate, t.first_us, t.last_us, reason)
-                out.append(Known(*known))
+                known = self._known(key, index, series.templates[index], history_us)
+                if known is not None and known.count >= min_count:
+                    out.append(known)
         out.sort(key=lambda k: (-k.count, k.stream, k.template))
         return out
+
+    def _known(self, key: StreamKey, index: int, t: TemplateSeries, history_us: int) -> Known | None:
+        """Return what there is to say of a template if it is a chronic error."""
+        n = t.n_errors + (t.n_warnings if t.n_warnings and _FAILURE.search(t.text) else 0)
+        if n == 0 or n * 2 < t.count or t.n_alerted * 2 >= t.count or (t.errors is not None and t.errors.since >= 0):
+            return None
+        span_us = t.last_us - t.first_us
+        rate = n * 60 * US_PER_S / max(span_us, self._bucket_us)
+        if t.n_buckets < 3 or span_us * 3 < history_us or rate < MIN_KNOWN_PER_MIN:
+            return None
+        reason = f"steady {reasons.steady(rate)} over {reasons.duration(span_us)}"
+        return Known(key, index, t.template_id, t.text, n, rate, t.first_us, t.last_us, reason)
 
     def _series(self, key: StreamKey, at: int) -> StreamSeries | None:
         series = self._streams.get(key)

@@ -27,6 +27,8 @@ class TemplateCount:
     """Event time of the first of them."""
     is_degraded: bool = False
     """Whether the template is a coarse key of a source whose templates exploded: no novelty there."""
+    n_warnings: int = 0
+    """Those of the records with severity WARN, errors not among them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ class TemplateSeries:
     """Largest count of a bucket, those under an anomaly left out."""
     n_alerted: int = 0
     """Records counted under an open anomaly of the template."""
+    n_warnings: int = 0
     errors: ErrorSeries | None = None
     burst: Watch[BurstDetector] | None = None
 
@@ -192,7 +193,7 @@ class StreamSeries:
         kept.first_at = min(kept.first_at, gone.first_at)
         kept.count, kept.n_errors = kept.count + gone.count, kept.n_errors + gone.n_errors
         kept.n_buckets, kept.peak = max(kept.n_buckets, gone.n_buckets), kept.peak + gone.peak
-        kept.n_alerted += gone.n_alerted
+        kept.n_alerted, kept.n_warnings = kept.n_alerted + gone.n_alerted, kept.n_warnings + gone.n_warnings
         if kept.errors is None:
             kept.errors = gone.errors
         elif gone.errors is not None:
@@ -297,6 +298,7 @@ class StreamSeries:
             found += self._burst(at, series, seen, bucket)
         series.count += seen.count
         series.n_errors += seen.n_errors
+        series.n_warnings += seen.n_warnings
         series.n_buckets += 1
         if is_open or (series.burst is not None and series.burst.is_open):
             series.n_alerted += seen.count
@@ -494,6 +496,6 @@ def _error_state(e: ErrorSeries) -> list[Any]:
 
 def _template_state(t: TemplateSeries) -> list[Any]:
     plain = [t.template_id, t.text, t.first_us, t.last_us, t.first_at, t.is_lifecycle]
-    plain += [t.count, t.n_errors, t.n_buckets, t.peak, t.n_alerted]
+    plain += [t.count, t.n_errors, t.n_buckets, t.peak, t.n_alerted, t.n_warnings]
     errors = None if t.errors is None else _error_state(t.errors)
     return [*plain, errors, None if t.burst is None else t.burst.snapshot()]

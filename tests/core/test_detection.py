@@ -241,6 +241,28 @@ def test_a_merge_of_templates_is_no_burst_and_no_news() -> None:
     assert found == []
 
 
+def test_known_are_failures_whatever_their_level_and_no_access_lines() -> None:
+    """A steady warning that speaks of a failure is known; one that does not, and a few 5xx of a route, are not."""
+    detection = Detection()
+    for at in range(180):
+        start_us = START_US + at * MINUTE_US
+        counts = [
+            TemplateCount(1, "t1", '"GET <path> HTTP/1.1"', 40, 2, start_us),
+            TemplateCount(2, "t2", "job <num> failed: upstream returned <num>, retrying", 1, 0, start_us, n_warnings=1),
+            TemplateCount(3, "t3", "cache is nearly full", 1, 0, start_us, n_warnings=1),
+            TemplateCount(4, "t4", "lookup timed out", 40, 0, start_us, n_warnings=2),
+            TemplateCount(5, "t5", "no route", 1, 1, start_us),
+        ]
+        shown = tuple(t for t in counts if t.template != 2 or at % 5 < 3)
+        n, errors = sum(t.count for t in shown), sum(t.n_errors for t in shown)
+        key = StreamKey("default", "api")
+        detection.close(start_us, [ClosedBucket(key, start_us, start_us + MINUTE_US, n, errors, shown)])
+        if at == 90:
+            detection = Detection.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(detection.snapshot())))
+    assert [(k.template_id, k.count) for k in detection.known()] == [("t5", 180), ("t2", 108)]
+    assert detection.known()[1].reason == "steady 0.6/min over 2h58m"
+
+
 def test_streams_and_templates_are_capped() -> None:
     """Names that never repeat do not grow the state beyond its caps, and what is beyond is counted."""
     detection = Detection()
