@@ -140,14 +140,14 @@ _BLOCK_BYTES = 256 * 1024
 _SHAPES = ("1111011110111101111", "11110111111011111")
 
 
-def _run_table() -> NDArray[np.bool_]:
+def _run_table() -> bytes:
     """Which bytes of eight digit bits can stand inside a card number: no gap, or one every four to six digits."""
     table = np.zeros(256, dtype=np.bool_)
     for shape in _SHAPES:
         for at in range(len(shape) - 7):
             table[int(shape[at : at + 8], 2)] = True
     table[255] = True
-    return table
+    return table.tobytes()
 
 
 _RUNS = _run_table()
@@ -157,16 +157,19 @@ def _card_places(data: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return positions inside the digits that are as many, or grouped, as a card number's.
 
     A run of 15 bytes holds one whole aligned group of 8, so one bit pattern a group is enough to look at; what
-    it finds is then looked at with its neighbourhood.
+    it finds is then looked at with its neighbourhood, as bits first and then as bytes.
     """
-    found = []
+    digits = np.zeros(-(-len(data) // 8) + 4, dtype=np.uint8)  # two empty groups before and after
     for start in range(0, len(data), _BLOCK_BYTES):
-        digits = np.packbits((data[start : start + _BLOCK_BYTES] - np.uint8(48)) < np.uint8(10))
-        found.append(np.flatnonzero(_RUNS.take(digits)) + start // 8)
-    groups = np.concatenate(found) if found else np.empty(0, dtype=np.int64)
-    groups = groups[_is_grouped(data, groups)]
+        bits = np.packbits((data[start : start + _BLOCK_BYTES] - np.uint8(48)) < np.uint8(10))
+        digits[start // 8 + 2 : start // 8 + 2 + len(bits)] = bits
+    groups = np.flatnonzero(np.frombuffer(digits[2:-2].tobytes().translate(_RUNS), dtype=np.bool_))
+    if len(groups):
+        groups = groups[_is_card_shaped(digits, groups)]
+    if len(groups):
+        groups = groups[_is_grouped(data, groups)]
     places: NDArray[np.int64] = groups * 8
-    return places[_is_card_shaped(data, places)] if len(places) else places
+    return places
 
 
 def _is_grouped(data: NDArray[np.uint8], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -179,16 +182,17 @@ def _is_grouped(data: NDArray[np.uint8], groups: NDArray[np.int64]) -> NDArray[n
     return kept
 
 
-def _is_card_shaped(data: NDArray[np.uint8], places: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether the 8 bytes from each place lie in digits of a card number's shape: a window of 32 bits is compared."""
-    padded = np.concatenate([np.zeros(12, dtype=np.uint8), data, np.zeros(20, dtype=np.uint8)])
-    window = np.lib.stride_tricks.sliding_window_view(padded, 32)[places]
-    digits = (window - np.uint8(48)) < np.uint8(10)
-    bits = np.packbits(digits, axis=1).view(">u4")[:, 0].astype(np.uint32)
+def _is_card_shaped(digits: NDArray[np.uint8], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each group of 8 bytes lies in digits of a card number's shape; `digits` has two groups in front."""
+    bits = np.zeros(len(groups), dtype=np.uint64)
+    for at in range(5):
+        bits = (bits << np.uint64(8)) | digits[groups + at]
+    bits = ((bits >> np.uint64(4)) & np.uint64(0xFFFFFFFF)).astype(np.uint32)  # 12 bytes, the group, 12 bytes
     ones = _ONES[(bits >> np.uint32(20)) & np.uint32(0xFFF), 0] + _ONES[bits & np.uint32(0xFFF), 1]
     is_full = (bits >> np.uint32(12)) & np.uint32(0xFF) == np.uint32(0xFF)
     found: NDArray[np.bool_] = is_full & ((ones == 15 - 8) | (ones == 16 - 8))
-    found[~is_full] = _is_group_shaped(bits[~is_full])
+    if not is_full.all():
+        found[~is_full] = _is_group_shaped(bits[~is_full])
     return found
 
 
