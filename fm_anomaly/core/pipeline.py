@@ -27,6 +27,7 @@ from fm_anomaly.core.frames import Severity
 from fm_anomaly.core.history import History
 from fm_anomaly.core.incidents import IncidentParams
 from fm_anomaly.core.merging import CLOCK
+from fm_anomaly.core.message_durations import durations
 from fm_anomaly.core.parsing import ParsingParams
 from fm_anomaly.core.series import DetectionParams
 from fm_anomaly.core.sources import Source, SourceName
@@ -40,6 +41,7 @@ from fm_anomaly.errors import SnapshotError, UsageError
 
 _SAMPLE_CHARS = 500
 _EVIDENCE_CHARS = 2_000
+_OPERATION_CHARS = 80
 
 
 class _Batch:
@@ -100,6 +102,7 @@ class Pipeline:
         self.n_counted = 0
         self.n_late = 0
         self._makes = BucketMaker(self.templates, self.streams)
+        self._says_duration: list[bool] = []
         self._closing: tuple[OpenBucket, _Batch | None] = (OpenBucket(), None)
 
     # -- stage zero: bytes to records -------------------------------------------------------------------------------
@@ -164,6 +167,7 @@ class Pipeline:
         )
         self._count_exceptions(batch, template, bucket, late)
         self._count_durations(batch, bucket, late)
+        self._count_said_durations(batch, template, bucket, late)
         events = self._close_rows(after, batch)
         self.windows.resolve_rows(batch.evidence)
         return events
@@ -210,6 +214,23 @@ class Pipeline:
         rows = np.flatnonzero(told.to_numpy() & ~late)
         part = batch.frame["operation", "duration_ms"][rows]
         self.windows.add_durations(bucket[rows], batch.stream[rows], part["operation"], part["duration_ms"].to_numpy())
+
+    def _count_said_durations(
+        self, batch: _Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
+    ) -> None:
+        """Count what messages say that they took ("… took 512ms"), where their template has one such place."""
+        for known in self.templates.templates[len(self._says_duration) :]:
+            self._says_duration.append(known.birth_text.count("<dur>") == 1 and not known.is_coarse)
+        says = np.array(self._says_duration, dtype=np.bool_)[template]
+        if not says.any():
+            return
+        rows = np.flatnonzero(says & ~late & batch.frame["duration_ms"].is_null().to_numpy())
+        ms = durations(batch.frame["body"].gather(rows))
+        told = np.flatnonzero(ms.is_not_null().to_numpy())
+        rows = rows[told]
+        names = {int(t): self.templates.templates[t].birth_text[:_OPERATION_CHARS] for t in np.unique(template[rows])}
+        operation = pl.Series([names[t] for t in template[rows].tolist()], dtype=pl.String)
+        self.windows.add_durations(bucket[rows], batch.stream[rows], operation, ms.gather(told).to_numpy())
 
     # -- buckets that are over --------------------------------------------------------------------------------------
 
