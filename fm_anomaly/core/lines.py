@@ -23,6 +23,8 @@ _BINARY_SHARE = 0.3
 _BINARY_SAMPLE = 4096
 _MIN_NON_TEXT = 3
 _SPACE = 32
+_SMALL_BYTES = 65_536
+"""Below, a list of Python strings is made sooner than Polars' calls have begun."""
 
 
 class LineCutter:
@@ -134,8 +136,10 @@ def _column(lines: list[str]) -> pl.Series:
 def _split(block: bytes) -> pl.Series | None:
     """Return the lines of a block as they are, None where it is no UTF-8."""
     try:
+        if len(block) < _SMALL_BYTES:
+            return _column(block.decode().split("\n"))
         text = pl.Series([block], dtype=pl.Binary).cast(pl.String)
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, UnicodeDecodeError):
         return None
     return text.str.split("\n").explode()
 

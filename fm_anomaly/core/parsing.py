@@ -146,7 +146,7 @@ class _Batch:
         is_last: bool,
     ) -> None:
         series = physical
-        self._wrapped = prefixes.unwrap(physical.to_list()) if prefixes.is_wrapped(physical) else None
+        self._wrapped = prefixes.unwrap(physical.to_list()) if prefixes.is_wrapped(physical, joined) else None
         if self._wrapped:
             series, joined = pl.Series(self._wrapped.texts, dtype=pl.String), None
         self._lines = TextLines.of(series, joined)

@@ -20,6 +20,9 @@ _GUARD = (
     r"^(?:\{\"log\":|[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ std(?:out|err) [FP]"
     r"|[A-Za-z][A-Za-z0-9_.\-]*[-_][0-9]+ +\| )"
 )
+_MARKS = (b'{"log":', b" std", b" | ")
+"""One of them stands in whatever `_GUARD` matches."""
+_SMALL_BYTES = 65_536
 _CRI = re.compile(r"(\S+) (stdout|stderr) ([FP])(?::\S*)?(?: (.*))?$", re.DOTALL)
 _COMPOSE = re.compile(r"([A-Za-z][A-Za-z0-9_.\-]*?)[-_]\d+ +\| (.*)$", re.DOTALL)
 
@@ -61,8 +64,10 @@ class _Piece:
     is_last: bool = True
 
 
-def is_wrapped(lines: pl.Series) -> bool:
-    """Whether any of the lines is wrapped."""
+def is_wrapped(lines: pl.Series, joined: bytes | None = None) -> bool:
+    """Whether any of the lines is wrapped; `joined`, the same as bytes, spares looking at a few lines one by one."""
+    if joined is not None and len(joined) < _SMALL_BYTES and not any(mark in joined for mark in _MARKS):
+        return False
     return bool(lines.str.contains(_GUARD).any())
 
 

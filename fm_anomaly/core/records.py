@@ -18,6 +18,8 @@ from fm_anomaly.core.frames import RECORD_SCHEMA
 from fm_anomaly.core.line_fields import NO_ZONE
 
 _ERROR = severities.WORDS["error"]
+_FEW = 256
+"""Rows that Python counts sooner than a call of Polars begins."""
 
 Columns = dict[str, pl.Series]
 
@@ -137,12 +139,14 @@ def _count(lines: LineCounts, n_lines: Ints, own: Bools, counts: IntakeCounts) -
 
 def _count_times(columns: Columns, counts: IntakeCounts) -> None:
     times = columns["ts_us"]
-    counts.bad_times += int(columns["bad_time"].sum())
-    counts.timeless += times.null_count()
-    if times.null_count() == len(times):
+    counts.bad_times += int(np.count_nonzero(columns["bad_time"].to_numpy()))
+    n_null = times.null_count()
+    counts.timeless += n_null
+    if n_null == len(times):
         return
-    counts.span(times.min(), times.max())  # type: ignore[arg-type]
     zones = columns["zone_min"].drop_nulls().to_numpy()
+    us = times.drop_nulls().to_numpy()
+    counts.span(int(us.min()), int(us.max()))
     if (zones == zones[0]).all():
         tally(counts.zones, {_zone_name(int(zones[0])): len(zones)})
     else:
@@ -158,7 +162,7 @@ def _zone_name(minutes: int) -> str:
 
 
 def _count_formats(names: pl.Series, n_lines: Ints, counts: IntakeCounts) -> None:
-    distinct = sorted(names.unique().to_list())
+    distinct = sorted(set(names.to_list()) if len(names) <= _FEW else names.unique().to_list())
     if len(distinct) == 1:
         tally(counts.formats, {distinct[0]: int(n_lines.sum())})
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from fm_anomaly.core.parsing import SourceParser
-from fm_anomaly.core.prefixes import MAX_PIECES, unwrap
+from fm_anomaly.core.prefixes import MAX_PIECES, is_wrapped, unwrap
 
 
 def parse(text: str) -> pl.DataFrame:
@@ -58,3 +58,18 @@ def test_an_endless_split_line_is_ended() -> None:
     found = unwrap(["2026-03-02T10:00:00Z stdout P x"] * (MAX_PIECES + 5))
     assert found.count == [MAX_PIECES, 5]
     assert found.open_from == 1
+
+
+def test_the_bytes_tell_no_less_than_the_lines() -> None:
+    """Whether a line is wrapped does not depend on whether the bytes are at hand."""
+    wrapped = (
+        '{"log":"x\\n","stream":"stdout"}',
+        "2026-03-02T09:00:00.1Z stderr F x",
+        "2026-03-02T09:00:00.1Z stdout P x",
+        "web-1  | x",
+        "db_2 | x",
+    )
+    for line in (*wrapped, "plain", "a | b", ""):
+        lines = pl.Series(["first", line])
+        assert is_wrapped(lines, f"first\n{line}".encode()) is (line in wrapped)
+        assert is_wrapped(lines) is (line in wrapped)
