@@ -41,6 +41,8 @@ MIN_BURST_BUCKETS = 5
 """A template has a rate of its own when it has come in so many buckets."""
 MAX_GAP_BUCKETS = 10
 """A novelty that has not been seen for so many buckets is over."""
+RUN_GAP_BUCKETS = 3
+"""A longer gap parts a stray error from the run that follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,16 @@ class ErrorSeries:
 
     novelty: NoveltyDetector
     first_us: int
+    """Event time of the first record of its present run: where an anomaly of it begins."""
     last_us: int
     since: int = -1
     """Bucket where its novelty was decided; -1 while it is not open."""
     is_known: bool = False
+
+    def begin_run(self, at: int, first_us: int) -> None:
+        """Let a run begin with bucket ``at`` where the last record is long past: a stray error is no beginning."""
+        if self.since < 0 and self.novelty.last >= 0 and at - self.novelty.last > RUN_GAP_BUCKETS:
+            self.first_us = first_us
 
 
 @dataclass(slots=True)
@@ -259,6 +267,7 @@ class StreamSeries:
                 self.overflow += exception.count
                 return []
             series = self.exceptions[exception.identity] = self._new_error(at, exception.first_us)
+        series.begin_run(at, exception.first_us)
         found, is_open = self._news(at, series, exception.count)
         series.last_us = bucket.end_us
         if is_open:
@@ -288,6 +297,7 @@ class StreamSeries:
                 series.errors = self._new_error(at, seen.first_us)
                 # a template that has long been there without errors is no new error: its share tells
                 series.errors.is_known = series.count > series.n_errors and series.first_at < at
+            series.errors.begin_run(at, seen.first_us)
             news, is_open = self._news(at, series.errors, seen.n_errors)
             if news is not None and seen.template not in covered:
                 first_us, count = series.errors.first_us, seen.n_errors
