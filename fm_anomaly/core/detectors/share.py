@@ -6,7 +6,7 @@ learned error rate, whichever expects more. Must not know of streams or alerts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 
@@ -166,12 +166,18 @@ class ShareDetector:
         return reading
 
     def _localise(self, x: tuple[float, float], found: Reading, gap: int) -> Reading:
-        """Return the reading of the window without the usual buckets at its head: where in it the change began."""
+        """Return the reading of the end of the window that holds the most excess: where the change began (CUSUM)."""
         width = min(found.window - gap, len(self.recent) + 1)
-        per_bucket = found.expected / max(found.window, 1)
-        while width > 1 and self.recent[1 - width][0] <= 1.5 * per_bucket + 1:
-            width -= 1
-        return self._judge(x, width, gap) or found if width < found.window else found
+        usual = 1.5 * found.expected / max(found.window, 1) + 1
+        excess = best = x[0] - usual
+        began = 1
+        for back in range(1, width):
+            excess += self.recent[-back][0] - usual
+            if excess > best:
+                best, began = excess, back + 1
+        if began >= found.window:
+            return found
+        return self._judge(x, began, gap) or replace(found, window=began)
 
     def _read(
         self, errors: float, records: float, level: tuple[float, float, float, float, int], window: int, buckets: int
