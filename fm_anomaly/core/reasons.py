@@ -11,10 +11,32 @@ from dataclasses import dataclass
 from fm_anomaly.core.anomalies import AnomalyKind, Finding
 
 _MASK = re.compile(r"<[^<>\s]{0,24}>")
-_SPACES = re.compile(r"\s+")
 _NOISE = re.compile(r"^[\s:;,.·\-–—=|\"'`()\[\]{}]+|[\s:;,·\-–—=|\"'`(\[{]+$")
+_WORD = re.compile(r"([(\[{\"'`]*)(.*?)([)\]}\"'`,:;.!?…]*)\Z", re.DOTALL)
+_NAME_WITH_DIGIT = re.compile(r"[A-Za-z]+[0-9][A-Za-z]*|[A-Za-z]{3,}(?:256|512|64|32|16)|HTTP/[0-9.]+")
+_STATUS = re.compile(r"[1-9][0-9]{2}")
+_BEFORE_STATUS = frozenset(
+    {
+        "status",
+        "code",
+        "returned",
+        "returns",
+        "http",
+        "error",
+        "errno",
+        "answered",
+        "responded",
+        "replied",
+        "got",
+        "with",
+    }
+)
+_LINKS = frozenset({"at", "to", "for", "from", "of", "on", "in", "by", "with", "after", "within", "id", "no.", "#"})
+"""Words that go with the value behind them."""
+_AMOUNTS = frozenset({"ms", "s", "sec", "seconds", "minutes", "hours", "bytes", "attempts", "retries", "times"})
+"""Words that go with the number before them, where that has gone with its preposition."""
 _PLAIN_MODULES = frozenset({"builtins", "java", "javax", "org", "com", "io", "net", "system", "app", "exceptions"})
-TITLE_LENGTH = 72
+TITLE_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +142,53 @@ def milliseconds(x: float) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a template's text without its masks, cut to the length of a title."""
-    words = _SPACES.sub(" ", _MASK.sub(" ", text)).replace(" : ", ": ")
-    words = _NOISE.sub("", words)
-    return words if len(words) <= TITLE_LENGTH else words[: TITLE_LENGTH - 1].rstrip() + "…"
+    """Return a message or a template without the values of single records, cut to the length of a title.
+
+    A value is a mask or a word with digits; the preposition before it goes with it. Status codes and names such as
+    s3 and ipv6 stay.
+
+    >>> plain("kafka: no brokers available at kafka-0:9092, dropping shipment event 53 (attempt 2)")
+    'kafka: no brokers available, dropping shipment event…'
+    >>> plain("job <num> failed after <num> attempts: upstream returned 502")
+    'job failed: upstream returned 502'
+    """
+    kept: list[str] = []
+    is_linked = False
+    for word in text.split():
+        opening, core, closing = _parts(word)
+        if is_linked and core.lower() in _AMOUNTS:
+            _close(kept, closing)
+        elif _is_value(core, kept[-1] if kept else ""):
+            is_linked = False
+            while kept and kept[-1].lower() in _LINKS:
+                kept.pop()
+                is_linked = True
+            _close(kept, closing if not opening else closing.lstrip(")]}\"'`"))
+            continue
+        else:
+            kept.append(word)
+        is_linked = False
+    return _cut(_NOISE.sub("", " ".join(kept)))
+
+
+def _parts(word: str) -> tuple[str, str, str]:
+    """Return what opens a word, the word, and the punctuation that closes it."""
+    found = _WORD.match(word)
+    return (found[1], found[2], found[3]) if found is not None else ("", word, "")
+
+
+def _is_value(core: str, before: str) -> bool:
+    if _MASK.search(core):
+        return True
+    if not any(c.isdigit() for c in core) or _NAME_WITH_DIGIT.fullmatch(core):
+        return False
+    return not (_STATUS.fullmatch(core) and before.lower().rstrip(":=") in _BEFORE_STATUS)
+
+
+def _close(kept: list[str], closing: str) -> None:
+    """Move the punctuation of a word left out to the word before it."""
+    if kept and closing and kept[-1][-1] not in ",:;.(":
+        kept[-1] += closing
 
 
 def error_title(exc_type: str | None, message: str | None, text: str) -> str:
@@ -131,8 +196,10 @@ def error_title(exc_type: str | None, message: str | None, text: str) -> str:
 
     >>> error_title("redis.exceptions.ConnectionError", None, "could not connect to redis at <ip>: Connection refused")
     'redis: connection refused'
-    >>> error_title("ValueError", "bad token in query", "job <num> failed")
+    >>> error_title("ValueError", "bad token 17 in query", "job <num> failed")
     'ValueError: bad token in query'
+    >>> error_title(None, None, "kafka: no brokers available at kafka-0:<num>, dropping shipment event <num>")
+    'kafka: no brokers available, dropping shipment event'
     """
     said = plain(message or "") or plain(text)
     if not exc_type:
@@ -142,11 +209,16 @@ def error_title(exc_type: str | None, message: str | None, text: str) -> str:
     if not top or top.lower() in _PLAIN_MODULES:
         return _cut(f"{name}: {said}") if said else name
     clause = plain((message or text).rsplit(": ", 1)[-1]) or said or name
-    return _cut(f"{top}: {clause[0].lower() + clause[1:]}")
+    return _cut(f"{top}: {clause if clause[:2].isupper() else clause[0].lower() + clause[1:]}")
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= TITLE_LENGTH else text[: TITLE_LENGTH - 1].rstrip() + "…"
+    """Return a text of at most a title's length, cut behind a word where one ends in its last third."""
+    if len(text) <= TITLE_LENGTH:
+        return text
+    head = text[: TITLE_LENGTH - 1]
+    space = head.rfind(" ")
+    return (head[:space] if space > 2 * TITLE_LENGTH // 3 else head).rstrip(" ,:;.(-") + "…"
 
 
 def _window(finding: Finding, context: Context) -> str:

@@ -50,7 +50,27 @@ def test_a_silence_says_what_is_missing() -> None:
         (None, None, "job <num> failed: <*>", "job failed"),
         (None, None, "<num> <*>", "error"),
         ("KeyError", "", "", "KeyError"),
-        (None, None, "x" * 500, "x" * 71 + "…"),
+        (None, None, "x" * 500, "x" * 59 + "…"),
+        (
+            "kafka.errors.NoBrokersAvailable",
+            "no brokers available at kafka-0:9092, dropping shipment event 5301",
+            "x",
+            "kafka: no brokers available, dropping shipment event",
+        ),
+        (None, None, "kafka: no brokers at kafka-<num>:<num>, event <id> lost", "kafka: no brokers, event lost"),
+        (
+            "TimeoutError",
+            "upstream llm-gateway timed out after 30s",
+            "x",
+            "TimeoutError: upstream llm-gateway timed out",
+        ),
+        ("TimeoutError", "gave up after 3 attempts (order=17)", "x", "TimeoutError: gave up"),
+        ("shop.Upstream", "pay returned 503 for order 17", "x", "shop: pay returned 503 for order"),
+        ("shop.Upstream", "gateway answered 502 for snapshot 8812", "x", "shop: gateway answered 502 for snapshot"),
+        ("shop.Upstream", "HTTP 404", "x", "shop: HTTP 404"),
+        ("ValueError", "17", "job <num> (attempt <num>) failed", "ValueError: job (attempt) failed"),
+        (None, None, "bucket s3 is gone", "bucket s3 is gone"),
+        (None, None, "could not connect to redis at <ip>: refused", "could not connect to redis: refused"),
     ],
 )
 def test_titles_are_short_and_human(exc_type: str | None, message: str | None, text: str, title: str) -> None:
