@@ -25,15 +25,29 @@ _LEAD = " \t=:;([{<>|/~+\"'`-"
 _UNIT_CHARS = "".join(sorted(set("".join(_UNITS))))
 _ANY_UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
 _DURATION = rf"(?:^|[{re.escape(_LEAD)}]){_NUMBER} ?(?:{_ANY_UNIT})(?-u:\b)"
+_KEY = r"(?i-u:\b)(?:\w*_)?(?:duration|elapsed|latency|took|time)_"
+_KEYED = rf"{_KEY}({_ANY_UNIT})[=:] ?({_NUMBER})(?-u:\b)"
+_KEYED_PLACE = re.compile(rf"(?i)\b(?:\w*_)?(?:duration|elapsed|latency|took|time)_(?:{_ANY_UNIT})[=:] ?<num>")
+
+
+def has_one(template: str) -> bool:
+    """Return whether the messages of a template tell one duration: `took <dur>`, `duration_ms=<num>`.
+
+    >>> has_one("took <dur>"), has_one("done status=<num> duration_ms=<num>"), has_one("<num> rows"), has_one("<dur> of <dur>")
+    (True, True, False, False)
+    """
+    return template.count("<dur>") + len(_KEYED_PLACE.findall(template)) == 1
 
 
 def durations(bodies: pl.Series) -> pl.Series:
     """Return the duration of each message in milliseconds (Float64), null where it does not tell exactly one.
 
+    The unit stands behind the number, or in the key before it.
+
     A minus sign makes no duration, nor does a decimal comma. Cost: 0.45 µs a row of 80 characters.
 
-    >>> durations(pl.Series(["done in 2.487s", "took 1,200 ms (limit 30 s)", "up"])).to_list()
-    [2487.0, None, None]
+    >>> durations(pl.Series(["done in 2.487s", "took 1,200 ms (limit 30 s)", "up", "ok status=200 duration_ms=6.5"])).to_list()
+    [2487.0, None, None, 6.5]
     """
     found = bodies.to_frame("hit").with_columns(pl.col("hit").str.extract_all(_DURATION))
     one = pl.when(pl.col("hit").list.len() == 1).then(pl.col("hit").list.get(0, null_on_oob=True))
@@ -42,4 +56,14 @@ def durations(bodies: pl.Series) -> pl.Series:
     unit = hit.str.strip_chars_start(_LEAD + "0123456789.,")
     factor = unit.replace_strict(list(_UNITS), list(_UNITS.values()), default=None, return_dtype=pl.Float64)
     value = pl.when(~hit.str.starts_with("-")).then(number * factor)
-    return hits.select(value.alias(bodies.name)).to_series()
+    behind = hits.select(value.alias(bodies.name)).to_series()
+    keyed = bodies.str.contains(_KEYED) & behind.is_null()
+    return behind.zip_with(~keyed, _keyed(bodies)) if keyed.any() else behind
+
+
+def _keyed(bodies: pl.Series) -> pl.Series:
+    """Return the duration that a key with a unit gives (`duration_ms=6.5`), in milliseconds."""
+    factor = bodies.str.extract(_KEYED, 1).str.to_lowercase()
+    factor = factor.replace_strict(list(_UNITS), list(_UNITS.values()), default=None, return_dtype=pl.Float64)
+    number = bodies.str.extract(_KEYED, 2).str.replace_all(",", "", literal=True)
+    return number.cast(pl.Float64) * factor

@@ -27,7 +27,7 @@ from fm_anomaly.core.frames import Severity
 from fm_anomaly.core.history import History
 from fm_anomaly.core.incidents import IncidentParams
 from fm_anomaly.core.merging import CLOCK
-from fm_anomaly.core.message_durations import durations
+from fm_anomaly.core.message_durations import durations, has_one
 from fm_anomaly.core.parsing import ParsingParams
 from fm_anomaly.core.series import DetectionParams
 from fm_anomaly.core.sources import Source, SourceName
@@ -220,7 +220,7 @@ class Pipeline:
     ) -> None:
         """Count what messages say that they took ("… took 512ms"), where their template has one such place."""
         for known in self.templates.templates[len(self._says_duration) :]:
-            self._says_duration.append(known.birth_text.count("<dur>") == 1 and not known.is_coarse)
+            self._says_duration.append(has_one(known.birth_text) and not known.is_coarse)
         says = np.array(self._says_duration, dtype=np.bool_)[template]
         if not says.any():
             return
