@@ -8,152 +8,46 @@ detectors, receivers or the wall clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
+from fm_anomaly.core.alert_severity import severity_of
+from fm_anomaly.core.alert_values import (
+    Alert,
+    AlertAction,
+    AlertEvent,
+    AlertParams,
+    AlertSeverity,
+    AlertState,
+    DigestEntry,
+    Evidence,
+    alert_of,
+    alert_state,
+    digest_entry,
+    digest_state,
+)
 from fm_anomaly.core.anomalies import KIND_WORTH, Anomaly, AnomalyKind
 from fm_anomaly.core.frames import US_PER_S, StreamKey
 
+__all__ = [
+    "DEFAULTS",
+    "Alert",
+    "AlertAction",
+    "AlertBook",
+    "AlertEvent",
+    "AlertParams",
+    "AlertSeverity",
+    "AlertState",
+    "DigestEntry",
+    "Evidence",
+    "fingerprint_of",
+    "merged",
+    "no_evidence",
+    "severity_of",
+    "update_reason",
+]
 _DAY_US = 86_400 * US_PER_S
-
-
-class AlertSeverity(StrEnum):
-    """How much an alert asks of a person."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
-
-    @property
-    def rank(self) -> int:
-        """0 for low to 3 for critical."""
-        return _RANKS[self]
-
-
-_RANKS = {severity: i for i, severity in enumerate(AlertSeverity)}
-
-
-class AlertState(StrEnum):
-    """State of an alert."""
-
-    FIRING = "firing"
-    RESOLVED = "resolved"
-
-
-class AlertAction(StrEnum):
-    """What happened to an alert."""
-
-    FIRE = "fire"
-    UPDATE = "update"
-    RESOLVE = "resolve"
-
-
-@dataclass(frozen=True, slots=True)
-class AlertParams:
-    """Settings of alerts."""
-
-    keep_firing_s: int = 300
-    """An alert without a further anomaly for so long is resolved."""
-    reopen_s: int = 1800
-    """A fingerprint that fires again within so long of its resolution is the same alert, not told anew."""
-    budget: float = 5.0
-    """Notifications a service and day; critical alerts and new errors are never cut."""
-    join_s: int = 600
-    """An alert so soon after another of its service is of the same matter and costs no budget."""
-    max_evidence: int = 3
-    max_recent: int = 1_000
-    """Resolved alerts kept."""
-    max_open: int = 5_000
-    max_digest: int = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One redacted line."""
-
-    source: str
-    line: int
-    ts_us: int | None
-    service: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """The stateful notice of one fingerprint: (tenant, service, kind, subject)."""
-
-    alert_id: str
-    """Fingerprint and start, so that a replay sends the same id."""
-    fingerprint: str
-    state: AlertState
-    severity: AlertSeverity
-    kind: AnomalyKind
-    stream: StreamKey
-    subject: str
-    start_us: int
-    end_us: int
-    """End of the last span found anomalous."""
-    updated_us: int
-    title: str
-    reason: str
-    """The sentence of the strongest anomaly so far."""
-    observed: float
-    expected_low: float
-    expected_high: float
-    unit: str
-    score: float
-    """Largest `Score.raw` so far."""
-    strength: float
-    """`Anomaly.strength` of the one whose sentence stands."""
-    n_events: int
-    """Records of the subject while it fired."""
-    n_anomalies: int
-    templates: tuple[int, ...]
-    template_ids: tuple[str, ...]
-    text: str
-    evidence: tuple[Evidence, ...] = ()
-    is_notified: bool = True
-    """False: cut by the budget, to be read in the digest."""
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Key-values that identify the alert."""
-        return {
-            "tenant": self.stream.tenant,
-            "service": self.stream.service,
-            "kind": self.kind.value,
-            "subject": self.subject,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class AlertEvent:
-    """One change of an alert, told once."""
-
-    action: AlertAction
-    alert: Alert
-    tick_us: int
-    notify: bool
-    """Whether a receiver should hear of it."""
-    reason: str
-    """Why this event: "new", "severity medium → high", "quiet for 5m" …"""
-
-
-@dataclass(frozen=True, slots=True)
-class DigestEntry:
-    """A finding worth a line but not a page."""
-
-    kind: AnomalyKind
-    stream: StreamKey
-    subject: str
-    title: str
-    reason: str
-    start_us: int
-    count: int
-    template_ids: tuple[str, ...] = ()
 
 
 def no_evidence(anomaly: Anomaly) -> tuple[Evidence, ...]:
@@ -240,10 +134,10 @@ class AlertBook:
         return {
             "tick": self._tick_us,
             "counts": [self.n_cut, self.n_beyond],
-            "open": [_to_list(a) for a in self._open.values()],
-            "recent": [_to_list(a) for a in self._recent.values()],
+            "open": [alert_state(a) for a in self._open.values()],
+            "recent": [alert_state(a) for a in self._recent.values()],
             "last": [[k, v] for k, v in self._last.items()],
-            "digest": [_digest_state(k, e) for k, e in self._digest.items()],
+            "digest": [digest_state(k, e) for k, e in self._digest.items()],
             "tokens": [[k.tenant, k.service, t.left, t.at_us, t.free_until_us] for k, t in self._tokens.items()],
         }
 
@@ -259,14 +153,14 @@ class AlertBook:
         self._tick_us = state["tick"]
         self.n_cut, self.n_beyond = state["counts"]
         for item in state["open"]:
-            alert = _from_list(item)
+            alert = alert_of(item)
             self._open[alert.fingerprint] = alert
         for item in state["recent"]:
-            alert = _from_list(item)
+            alert = alert_of(item)
             self._recent[alert.alert_id] = alert
         self._last = dict(state["last"])
         for key, *entry in state["digest"]:
-            self._digest[key] = _digest_entry(entry)
+            self._digest[key] = digest_entry(entry)
         for tenant, service, left, at_us, free_us in state["tokens"]:
             self._tokens[StreamKey(tenant, service)] = _Tokens(left, at_us, free_us)
         return self
@@ -381,11 +275,6 @@ def fingerprint_of(anomaly: Anomaly) -> str:
     return blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest()
 
 
-def severity_of(anomaly: Anomaly) -> AlertSeverity:
-    """Return the severity by kind, size and share of the service's traffic: the rules are the functions below."""
-    return AlertSeverity(_SEVERITY[anomaly.kind](anomaly))
-
-
 def merged(alert: Alert, anomaly: Anomaly) -> Alert:
     """Return the alert with a further anomaly of its fingerprint: the span grows, the strongest sentence stays."""
     is_stronger = anomaly.strength > alert.strength and anomaly.unit == alert.unit
@@ -424,46 +313,6 @@ def update_reason(old: Alert, new: Alert) -> str | None:
     return None
 
 
-def _new_error_severity(a: Anomaly) -> str:
-    per_minute = a.n_records / max((a.tick_us - a.start_us) / (60 * US_PER_S), 1.0) if a.is_onset else a.observed
-    if a.share >= 0.1 or per_minute >= 20:
-        return "high"
-    return "medium"
-
-
-def _error_severity(a: Anomaly) -> str:
-    if not a.subject and a.share >= 0.8 and a.n_records >= 100:
-        return "critical"
-    return "high" if a.share >= 0.2 else "medium"
-
-
-def _drop_severity(a: Anomaly) -> str:
-    return "high" if a.observed <= 0.2 * (a.expected_low + a.expected_high) / 2 else "medium"
-
-
-def _silence_severity(a: Anomaly) -> str:
-    return "high" if a.expected_high >= 12 else "medium"
-
-
-def _spike_severity(a: Anomaly) -> str:
-    return "medium" if a.observed >= 10 * max(a.expected_high, 1.0) or a.share >= 0.5 else "low"
-
-
-def _latency_severity(a: Anomaly) -> str:
-    return "high" if a.unit == "ms" and a.observed >= 4 * (a.expected_low * a.expected_high) ** 0.5 else "medium"
-
-
-_SEVERITY: dict[AnomalyKind, Callable[[Anomaly], str]] = {
-    AnomalyKind.NEW_ERROR: _new_error_severity,
-    AnomalyKind.ERROR_SPIKE: _error_severity,
-    AnomalyKind.SILENCE: _silence_severity,
-    AnomalyKind.VOLUME_DROP: _drop_severity,
-    AnomalyKind.VOLUME_SPIKE: _spike_severity,
-    AnomalyKind.LATENCY: _latency_severity,
-    AnomalyKind.NEW_TEMPLATE: lambda a: "low",
-}
-
-
 def _together(old: tuple[Evidence, ...], more: tuple[Evidence, ...], limit: int) -> tuple[Evidence, ...]:
     """Return the lines of both, each once, the first ``limit`` of them."""
     by_place = {(e.source, e.line): e for e in reversed(old + more)}
@@ -484,42 +333,3 @@ def _entry(a: Alert) -> DigestEntry:
 
 def _entry_of(a: Anomaly) -> DigestEntry:
     return DigestEntry(a.kind, a.stream, a.subject, a.title, a.reason, a.start_us, a.n_records, a.template_ids)
-
-
-def _digest_state(key: str, e: DigestEntry) -> list[Any]:
-    plain = [e.subject, e.title, e.reason, e.start_us, e.count, list(e.template_ids)]
-    return [key, e.kind.value, e.stream.tenant, e.stream.service, *plain]
-
-
-def _digest_entry(state: list[Any]) -> DigestEntry:
-    kind, tenant, service, subject, title, reason, start_us, count, ids = state
-    key = StreamKey(tenant, service)
-    return DigestEntry(AnomalyKind(kind), key, subject, title, reason, start_us, count, tuple(ids))
-
-
-def _to_list(alert: Alert) -> list[Any]:
-    values: list[Any] = []
-    for f in fields(Alert):
-        value = getattr(alert, f.name)
-        if isinstance(value, StreamKey):
-            value = [value.tenant, value.service]
-        elif f.name == "evidence":
-            value = [[e.source, e.line, e.ts_us, e.service, e.text] for e in value]
-        elif isinstance(value, tuple):
-            value = list(value)
-        elif isinstance(value, StrEnum):
-            value = value.value
-        values.append(value)
-    return values
-
-
-def _from_list(values: list[Any]) -> Alert:
-    named = dict(zip((f.name for f in fields(Alert)), values, strict=True))
-    named["state"] = AlertState(named["state"])
-    named["severity"] = AlertSeverity(named["severity"])
-    named["kind"] = AnomalyKind(named["kind"])
-    named["stream"] = StreamKey(*named["stream"])
-    named["evidence"] = tuple(Evidence(*e) for e in named["evidence"])
-    named["templates"] = tuple(named["templates"])
-    named["template_ids"] = tuple(named["template_ids"])
-    return Alert(**named)
