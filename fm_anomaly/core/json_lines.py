@@ -7,7 +7,7 @@ nothing of sources or multi-line records.
 
 from __future__ import annotations
 
-from itertools import compress, repeat
+from itertools import compress
 from operator import attrgetter
 from types import NoneType
 from typing import Any
@@ -188,8 +188,9 @@ def _structlog_frame(columns: Columns, index: Ints, tz: str, name: str) -> pl.Da
     out["body"] = bodies(columns["event"])
     out["severity"] = pl.Series(columns["severity"], dtype=pl.UInt8)
     for field in ("event_key", "operation", "duration_ms", "status", "service", *_FAILURE):
-        is_empty = columns[field].count(DEFAULTS.get(field)) == len(columns[field])
-        out[field] = DEFAULTS.get(field) if is_empty else columns[field]
+        values, default = columns[field], DEFAULTS.get(field)
+        # any() ends at the first value; count() compares each with the default
+        out[field] = values if any(values) or values.count(default) < len(values) else default
     own = _own(columns["logger"])
     if own is not None:
         out["own"] = own
@@ -198,12 +199,9 @@ def _structlog_frame(columns: Columns, index: Ints, tz: str, name: str) -> pl.Da
 
 def _severities(levels: list[Any]) -> list[int]:
     try:
-        found = list(map(severities.WORDS.get, levels))
-    except TypeError:
-        found = [None] * len(levels)
-    if None in found:
-        found = [severities.from_word(v) if f is None else f for f, v in zip(found, levels, strict=True)]
-    return found  # type: ignore[return-value]
+        return list(map(severities.WORDS.__getitem__, levels))
+    except (KeyError, TypeError):
+        return list(map(severities.from_word, levels))
 
 
 _MAX_KEY = 120
@@ -213,7 +211,7 @@ def _event_keys(some: Columns, objects: list[Any]) -> list[str]:
     """Return ``event_type|layer|name`` of records with an event type, "" of the others."""
     types = some["event_type"]
     keys = [""] * len(objects)
-    if types.count(None) == len(types):
+    if not any(types):
         return keys
     for i, t, layer, name in zip(
         *(compress(values, types) for values in (range(len(objects)), types, some["layer"], some["operation"])),
@@ -232,10 +230,8 @@ def _event_key(event_type: Any, layer: Any, name: Any) -> str:
 
 
 def _durations(seconds: list[Any]) -> list[float | None]:
-    if seconds.count(None) == len(seconds):
-        return seconds
     return [
-        v * 1e3 if type(v) is float and 0 <= v < 1e12 else None if v is None else json_fields.duration_ms(v, 1e3)
+        None if v is None else v * 1e3 if type(v) is float and 0 <= v < 1e12 else json_fields.duration_ms(v, 1e3)
         for v in seconds
     ]
 
@@ -247,8 +243,9 @@ def _requests(objects: list[Any], events: list[str], rows: _Rows, extras: dict[i
     """Fill operation, duration, status and severity of access records: those with a status or "…equest …"."""
     operation, _, status, severity = rows
     codes = list(map(_GETTERS["status_code"], objects))
-    named = map(str.find, events, repeat("equest"), repeat(0), repeat(14))
-    places = [i for i, at in enumerate(named) if at > 0 or codes[i] is not None]
+    places = [i for i, e in enumerate(events) if "equest" in e and e.find("equest", 0, 14) > 0]
+    if codes.count(None) < len(codes):
+        places = sorted({*places, *(i for i, code in enumerate(codes) if code is not None)})
     for i in places:
         record, code = objects[i], codes[i]
         method, path = record.method, record.path
@@ -294,7 +291,7 @@ def _others(
 
     The ``service`` of a call (a record with a ``client``) or an operation is the one that was called.
     """
-    for i, service in _present("service", objects) if None in services else ():
+    for i, service in () if all(services) else _present("service", objects):
         if type(service) is str and services[i] is None and types[i] is None:
             services[i] = service[:200] or None if objects[i].client is None else None
     for i, value in _present("duration_ms", objects):
