@@ -14,9 +14,11 @@ from typing import Any
 
 from fm_anomaly.core import reasons
 from fm_anomaly.core.anomalies import Anomaly, AnomalyKind, Finding
+from fm_anomaly.core.detection_params import DetectionParams, Limits
 from fm_anomaly.core.features import ClosedBucket, ExceptionCount, TemplateCount
 from fm_anomaly.core.frames import US_PER_S, StreamKey
-from fm_anomaly.core.series import DetectionParams, Limits, StreamSeries, TemplateSeries
+from fm_anomaly.core.series import StreamSeries
+from fm_anomaly.core.template_series import TemplateSeries
 
 DEFAULTS = DetectionParams()
 _FAILURE = re.compile(

@@ -9,28 +9,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from fm_anomaly.core.anomalies import AnomalyKind, Finding, Reading
-from fm_anomaly.core.calibration import CalibrationParams, D, Watch, limit_decades
+from fm_anomaly.core.calibration import D, Watch
+from fm_anomaly.core.detection_params import DetectionParams, Limits
 from fm_anomaly.core.detectors import (
     BurstDetector,
-    BurstParams,
     LatencyDetector,
-    LatencyParams,
     NoveltyDetector,
-    NoveltyParams,
     RateDetector,
-    RateParams,
     ShareDetector,
-    ShareParams,
     SilenceDetector,
-    SilenceParams,
     log_durations,
 )
 from fm_anomaly.core.features import ClosedBucket, ExceptionCount, TemplateCount
 from fm_anomaly.core.frames import StreamKey
+from fm_anomaly.core.template_series import ErrorSeries, TemplateSeries, error_state, template_state
+
+__all__ = ["DetectionParams", "Limits", "StreamSeries"]
 
 _LIFECYCLE = re.compile(
     r"shut(?:ting)? ?down|\bsigterm\b|\brestart|\bstopping\b|\bdeploy|\bstart(?:ing|ed)(?: up| server)\b"
@@ -41,94 +38,6 @@ MIN_BURST_BUCKETS = 5
 """A template has a rate of its own when it has come in so many buckets."""
 MAX_GAP_BUCKETS = 10
 """A novelty that has not been seen for so many buckets is over."""
-RUN_GAP_BUCKETS = 3
-"""A longer gap parts a stray error from the run that follows."""
-
-
-@dataclass(frozen=True, slots=True)
-class DetectionParams:
-    """Settings of detection; the defaults serve every log."""
-
-    bucket_s: int = 60
-    """Width of a bucket, seconds."""
-    calibration: CalibrationParams = field(default_factory=CalibrationParams)
-    restart_grace_buckets: int = 3
-    """Further empty buckets allowed after a stream has spoken of a shutdown, a start or a deploy."""
-    silence_adopt_s: int = 24 * 3600
-    """A stream silent for so long is taken for gone."""
-    digest_history_s: int = 600
-    """History from which on something new is worth a line in the digest."""
-    max_streams: int = 2_000
-    max_templates: int = 5_000
-    """Templates followed in one stream; further ones count as `overflow`."""
-    max_exceptions: int = 1_000
-    max_operations: int = 200
-
-
-@dataclass(slots=True)
-class ErrorSeries:
-    """An exception identity, or an error template, and whether it is news."""
-
-    novelty: NoveltyDetector
-    first_us: int
-    """Event time of the first record of its present run: where an anomaly of it begins."""
-    last_us: int
-    since: int = -1
-    """Bucket where its novelty was decided; -1 while it is not open."""
-    is_known: bool = False
-
-    def begin_run(self, at: int, first_us: int) -> None:
-        """Let a run begin with bucket ``at`` where the last record is long past: a stray error is no beginning."""
-        if self.since < 0 and self.novelty.last >= 0 and at - self.novelty.last > RUN_GAP_BUCKETS:
-            self.first_us = first_us
-
-
-@dataclass(slots=True)
-class TemplateSeries:
-    """What is known of one template of the stream."""
-
-    template_id: str
-    text: str
-    first_us: int
-    last_us: int
-    first_at: int
-    is_lifecycle: bool
-    """Whether it speaks of a shutdown, a start or a deploy."""
-    count: int = 0
-    n_errors: int = 0
-    n_buckets: int = 0
-    peak: int = 0
-    """Largest count of a bucket, those under an anomaly left out."""
-    n_alerted: int = 0
-    """Records counted under an open anomaly of the template."""
-    n_warnings: int = 0
-    errors: ErrorSeries | None = None
-    burst: Watch[BurstDetector] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Settings of all detectors, made from one false-alarm rate."""
-
-    rate: RateParams
-    share: ShareParams
-    burst: BurstParams
-    silence: SilenceParams
-    novelty: NoveltyParams
-    latency: LatencyParams
-
-    @classmethod
-    def of(cls, params: DetectionParams) -> Limits:
-        """Return the detectors' settings: one limit, one decade more where a stream has many series."""
-        limit = limit_decades(params.calibration, params.bucket_s)
-        return cls(
-            RateParams(bucket_s=params.bucket_s, limit=limit),
-            ShareParams(limit=limit),
-            BurstParams(limit=limit + 1),
-            SilenceParams(limit=limit),
-            NoveltyParams(limit=limit),
-            LatencyParams(limit=limit + 1),
-        )
 
 
 class StreamSeries:
@@ -455,8 +364,8 @@ class StreamSeries:
             "rate": self.rate.snapshot(),
             "share": self.share.snapshot(),
             "silence": self.silence.snapshot(),
-            "templates": [[i, *_template_state(t)] for i, t in self.templates.items()],
-            "exceptions": [[k, *_error_state(e)] for k, e in self.exceptions.items()],
+            "templates": [[i, *template_state(t)] for i, t in self.templates.items()],
+            "exceptions": [[k, *error_state(e)] for k, e in self.exceptions.items()],
             "operations": [[k, w.snapshot()] for k, w in self.operations.items()],
         }
 
@@ -498,14 +407,3 @@ class StreamSeries:
             detector = BurstDetector.restore(burst[0], self._limits.burst)
             series.burst = self._rewatch(detector, burst, self._limits.burst)
         return series
-
-
-def _error_state(e: ErrorSeries) -> list[Any]:
-    return [e.novelty.snapshot(), e.first_us, e.last_us, e.since, e.is_known]
-
-
-def _template_state(t: TemplateSeries) -> list[Any]:
-    plain = [t.template_id, t.text, t.first_us, t.last_us, t.first_at, t.is_lifecycle]
-    plain += [t.count, t.n_errors, t.n_buckets, t.peak, t.n_alerted, t.n_warnings]
-    errors = None if t.errors is None else _error_state(t.errors)
-    return [*plain, errors, None if t.burst is None else t.burst.snapshot()]

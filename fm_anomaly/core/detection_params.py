@@ -1,0 +1,63 @@
+"""Settings of detection, and the settings of all detectors that follow from one false-alarm rate.
+
+Values only. It must not know of streams, buckets or findings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fm_anomaly.core.calibration import CalibrationParams, limit_decades
+from fm_anomaly.core.detectors import (
+    BurstParams,
+    LatencyParams,
+    NoveltyParams,
+    RateParams,
+    ShareParams,
+    SilenceParams,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionParams:
+    """Settings of detection; the defaults serve every log."""
+
+    bucket_s: int = 60
+    """Width of a bucket, seconds."""
+    calibration: CalibrationParams = field(default_factory=CalibrationParams)
+    restart_grace_buckets: int = 3
+    """Further empty buckets allowed after a stream has spoken of a shutdown, a start or a deploy."""
+    silence_adopt_s: int = 24 * 3600
+    """A stream silent for so long is taken for gone."""
+    digest_history_s: int = 600
+    """History from which on something new is worth a line in the digest."""
+    max_streams: int = 2_000
+    max_templates: int = 5_000
+    """Templates followed in one stream; further ones count as `overflow`."""
+    max_exceptions: int = 1_000
+    max_operations: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Settings of all detectors, made from one false-alarm rate."""
+
+    rate: RateParams
+    share: ShareParams
+    burst: BurstParams
+    silence: SilenceParams
+    novelty: NoveltyParams
+    latency: LatencyParams
+
+    @classmethod
+    def of(cls, params: DetectionParams) -> Limits:
+        """Return the detectors' settings: one limit, one decade more where a stream has many series."""
+        limit = limit_decades(params.calibration, params.bucket_s)
+        return cls(
+            RateParams(bucket_s=params.bucket_s, limit=limit),
+            ShareParams(limit=limit),
+            BurstParams(limit=limit + 1),
+            SilenceParams(limit=limit),
+            NoveltyParams(limit=limit),
+            LatencyParams(limit=limit + 1),
+        )
