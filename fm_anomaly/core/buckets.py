@@ -80,6 +80,7 @@ class BucketMaker:
                     text=template.birth_text,
                     count=tally.count,
                     n_errors=tally.n_errors,
+                    n_warnings=tally.n_warnings,
                     first_us=tally.first_us,
                     is_degraded=template.is_coarse,
                 )

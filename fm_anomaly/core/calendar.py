@@ -13,6 +13,7 @@ _DAYS = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], dtype=np.i
 
 
 def is_date(year: Ints, month: Ints, day: Ints) -> Bools:
+    """Return which (year, month, day) are days of the Gregorian calendar; arrays of one length."""
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     month = month.clip(0, 12)
     result: Bools = (day >= 1) & (day <= _DAYS[month]) & ((month != 2) | (day < 29) | leap)

@@ -91,6 +91,7 @@ def bodies(texts: list[str]) -> pl.Series:
 
 
 def times_of(values: list[Any], tz: str) -> dict[str, pl.Series]:
+    """Return the time columns of a line frame for values of any kind; what is no time is null and counted."""
     us, valid, zones = time_values.from_values(values, tz)
     if valid.all():
         return time_columns(us, valid, valid, zones)

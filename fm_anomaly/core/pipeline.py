@@ -161,6 +161,7 @@ class Pipeline:
                 template=template[row],
                 stream=batch.stream[row],
                 is_error=batch.is_error[row],
+                is_warning=((batch.severity >= Severity.WARN) & ~batch.is_error)[row],
                 ts_us=batch.ts_us[row],
                 status=batch.status[row],
             )

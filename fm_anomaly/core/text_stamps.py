@@ -18,6 +18,7 @@ _SPACE, _OPEN, _LESS, _BRACE = 32, 91, 60, 123
 
 
 def take(stamps: Stamps, rows: Ints) -> Stamps:
+    """Return the stamps of some rows, in their order."""
     if len(rows) == len(stamps.us):
         return stamps
     return Stamps(

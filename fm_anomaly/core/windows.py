@@ -53,6 +53,7 @@ class Tally:
 
     count: int = 0
     n_errors: int = 0
+    n_warnings: int = 0
     first_us: int = 0
     rows: list[object] = field(default_factory=list)
 
@@ -60,7 +61,8 @@ class Tally:
         """Return both together, the rows of this one first."""
         rows = (self.rows + other.rows)[:N_EVIDENCE]
         first_us = min(self.first_us, other.first_us)
-        return Tally(self.count + other.count, self.n_errors + other.n_errors, first_us, rows)
+        n_errors, n_warnings = self.n_errors + other.n_errors, self.n_warnings + other.n_warnings
+        return Tally(self.count + other.count, n_errors, n_warnings, first_us, rows)
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ class Rows:
     """Records that are not late, as arrays of one length, in arrival order.
 
     row: number of the record in its batch; bucket: number of the bucket (ts // width); template: index; is_error:
-    severity at least ERROR; ts_us: event time; status: HTTP status or 0.
+    severity at least ERROR; is_warning: at least WARN but no error; ts_us: event time; status: HTTP status or 0.
     """
 
     row: Ints
@@ -100,6 +102,7 @@ class Rows:
     template: Ints
     stream: Ints
     is_error: NDArray[np.bool_]
+    is_warning: NDArray[np.bool_]
     ts_us: Ints
     status: Ints
 
@@ -148,16 +151,16 @@ class Windows:
         first = int(rows.bucket.min())
         # a row that is not late may still open a bucket before the one that is waited for
         self.next_bucket = first if self.next_bucket is None else min(self.next_bucket, first)
-        key = ((rows.bucket - first) << 33) | (rows.template << 1) | rows.is_error
+        key = ((rows.bucket - first) << 34) | (rows.template << 2) | (rows.is_warning << 1) | rows.is_error
         order, starts, ends = _groups(key)
         heads = key[order[starts]]
         n_rows = ends - starts
-        for at, n, bucket, template, error in zip(
+        for at, n, bucket, template, level in zip(
             starts.tolist(),
             n_rows.tolist(),
-            ((heads >> 33) + first).tolist(),
-            ((heads >> 1) & 0xFFFFFFFF).tolist(),
-            (heads & 1).tolist(),
+            ((heads >> 34) + first).tolist(),
+            ((heads >> 2) & 0xFFFFFFFF).tolist(),
+            (heads & 3).tolist(),
             strict=True,
         ):
             tally = self._tally(bucket, template)
@@ -167,8 +170,10 @@ class Windows:
             else:
                 tally.first_us = min(tally.first_us, int(rows.ts_us[row]))
             tally.count += n
-            if error:
+            if level == 1:
                 tally.n_errors += n
+            elif level == 2:
+                tally.n_warnings += n
             room = N_EVIDENCE - len(tally.rows)
             if room > 0:
                 tally.rows.extend(rows.row[order[at : at + min(n, room)]].tolist())
@@ -267,7 +272,7 @@ class Windows:
             "open": [
                 [
                     number,
-                    [[t, a.count, a.n_errors, a.first_us, a.rows] for t, a in content.templates.items()],
+                    [[t, a.count, a.n_errors, a.n_warnings, a.first_us, a.rows] for t, a in content.templates.items()],
                     [
                         [key, [e.stream, e.type, e.frame, e.message, e.template, e.count, e.first_us, e.rows]]
                         for (_, key), e in content.exceptions.items()
@@ -286,7 +291,7 @@ class Windows:
         windows.clock_us, windows.next_bucket = state["clock_us"], state["next_bucket"]
         for number, templates, exceptions, durations, requests in state["open"]:
             windows.open[number] = OpenBucket(
-                {t: Tally(count, n_errors, first_us, rows) for t, count, n_errors, first_us, rows in templates},
+                {template: Tally(*tally) for template, *tally in templates},
                 {(fields[0], key): ExceptionTally(*fields) for key, fields in exceptions},
                 {(code, name): kept for code, name, kept in durations},
                 {code: pair for code, *pair in requests},

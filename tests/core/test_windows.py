@@ -26,11 +26,12 @@ def feed(windows: Windows, batch: list[Row], closed: list[object]) -> tuple[int,
     row = np.flatnonzero(~late)
     template = np.array([t for _, t, _ in batch], dtype=np.int64)
     error = np.array([e for _, _, e in batch], dtype=np.bool_)
-    columns = (bucket, template, np.zeros_like(bucket), error, ts_us, np.zeros_like(bucket))
+    warning = (template == 3) & ~error
+    columns = (bucket, template, np.zeros_like(bucket), error, warning, ts_us, np.zeros_like(bucket))
     windows.count(Rows(row, *(column[row] for column in columns)))
     for number in windows.due(int(after[-1]), lambda: None):
         content = windows.pop(number)
-        tallies = {t: (a.count, a.n_errors, a.first_us) for t, a in sorted(content.templates.items())}
+        tallies = {t: (a.count, a.n_errors, a.n_warnings, a.first_us) for t, a in sorted(content.templates.items())}
         closed.append((number, tallies))
     windows.resolve_rows(lambda rows: [[row] for row in rows])
     return row.size, len(batch) - row.size
@@ -63,9 +64,9 @@ def test_cuts_and_a_snapshot_never_show(batch: list[Row], sizes: list[int], stop
 def test_counts_add_up(batch: list[Row]) -> None:
     """Every record is counted in exactly one bucket, or late."""
     windows = Windows(PARAMS)
-    closed: list[tuple[int, dict[int, tuple[int, int, int]]]] = []
+    closed: list[tuple[int, dict[int, tuple[int, int, int, int]]]] = []
     counted, late = feed(windows, batch, closed)  # type: ignore[arg-type]
-    in_closed = sum(count for _, tallies in closed for count, _, _ in tallies.values())
+    in_closed = sum(count for _, tallies in closed for count, *_ in tallies.values())
     in_open = sum(tally.count for content in windows.open.values() for tally in content.templates.values())
     assert counted == in_closed + in_open
     assert counted + late == len(batch)
@@ -80,7 +81,9 @@ def test_a_long_gap_costs_nothing_and_wakes_are_kept() -> None:
         ts_us = np.array([at_us], dtype=np.int64)
         windows.clocks(ts_us)
         zero = np.zeros(1, dtype=np.int64)
-        windows.count(Rows(zero, ts_us // params.bucket_us, zero, zero, zero.astype(np.bool_), ts_us, zero))
+        windows.count(
+            Rows(zero, ts_us // params.bucket_us, zero, zero, zero.astype(np.bool_), zero.astype(np.bool_), ts_us, zero)
+        )
     wakes: list[int | None] = [7, 7, None, None, None]
     closed = []
     assert windows.clock_us is not None

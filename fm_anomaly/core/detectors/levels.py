@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from river.stats import EWMean
-
 from fm_anomaly.core.detectors.tails import ew_step, warm_alpha
 
 
@@ -29,8 +27,16 @@ class Level:
         if alpha > self._alpha:
             return ew_step(mean, x, alpha)
         if self._mean is None or self._value != mean:
-            self._mean = EWMean(fading_factor=self._alpha)
-            self._mean.update(mean)
+            self._mean = _seeded(self._alpha, mean)
         self._mean.update(x)
         self._value = float(self._mean.get())
         return self._value
+
+
+def _seeded(alpha: float, mean: float) -> Any:
+    """Return river's EWMean as it would be with that mean."""
+    from river.stats import EWMean  # a quarter of a second, which a command that detects nothing need not wait for
+
+    stat = EWMean(fading_factor=alpha)
+    stat.update(mean)
+    return stat
