@@ -162,8 +162,8 @@ def _exception_types(pipeline: Pipeline) -> list[Json]:
 
 
 def _known(pipeline: Pipeline) -> list[Json]:
-    """Return chronic errors that no alert is about."""
-    alerted = {template for alert in pipeline.book.alerts for template in alert.template_ids}
+    """Return chronic errors that no alert is about (one of a whole service only names its templates)."""
+    alerted = {template for alert in pipeline.book.alerts if alert.subject for template in alert.template_ids}
     return [
         {
             "template_id": known.template_id,
