@@ -7,6 +7,7 @@ module must not know where the bytes come from, nor what is done with the record
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -117,14 +118,24 @@ class SourceParser:
         self._note_cutter()
         if len(lines):
             lines, joined = self._redactor.redact_block(lines, joined)
-            self.counts.redacted = dict(self._redactor.counts)
+            self.counts.redacted = {kind: n for kind, n in self._redactor.counts.items() if n}
         if self._carry:
             if joined is not None:
                 joined = b"\n".join([*(line.encode() for line in self._carry), joined])
             lines = pl.concat([pl.Series(self._carry, dtype=pl.String), lines], rechunk=True)
-        batch = _Batch(lines, joined, self._clock, self._joining, is_last=is_last)
+        batch = _Batch(lines, joined, self._clock, self._joining, self.params.redaction, is_last=is_last)
         self._carry = batch.carry
+        self._note_redacted(batch.redacted())
         return batch.emit(self.counts)
+
+    def _note_redacted(self, added: Counter[str]) -> None:
+        """Count what was redacted in lines put together; the redactor's counts are part of the snapshot."""
+        if not added:
+            return
+        counts = self._redactor.counts
+        for kind, n in added.items():
+            counts[kind] = counts.get(kind, 0) + n
+        self.counts.redacted = {kind: n for kind, n in counts.items() if n}
 
     def _note_cutter(self) -> None:
         cutter = self._cutter
@@ -142,12 +153,14 @@ class _Batch:
         joined: bytes | None,
         clock: Clock,
         joining: multiline.MultilineParams,
+        redaction: RedactionParams,
         *,
         is_last: bool,
     ) -> None:
         series = physical
         self._wrapped = prefixes.unwrap(physical.to_list()) if prefixes.is_wrapped(physical, joined) else None
         if self._wrapped:
+            prefixes.redact_joined(self._wrapped, redaction)
             series, joined = pl.Series(self._wrapped.texts, dtype=pl.String), None
         self._lines = TextLines.of(series, joined)
         self._series = series
@@ -161,6 +174,14 @@ class _Batch:
         self._owner = joined_lines.owner
         self._end = n if is_last else self._settled(joined_lines.open_from)
         self.carry: list[str] = physical[self._first_physical(len(physical)) :].to_list()
+
+    def redacted(self) -> Counter[str]:
+        """Return marks by kind that putting lines together has added to those that are done with."""
+        total: Counter[str] = Counter()
+        for at, added in (self._wrapped.redacted if self._wrapped else {}).items():
+            if at < self._end:
+                total.update(added)
+        return total
 
     def _empties(self) -> tuple[Bools, Bools]:
         """Return which lines are blank, and which are binary."""

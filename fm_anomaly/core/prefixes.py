@@ -7,6 +7,7 @@ Which lines are wrapped is decided by each line alone. This module knows nothing
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from fm_anomaly.core.calendar import Ints
+from fm_anomaly.core.redaction import RedactionParams, Redactor
 
 _GUARD = (
     r"^(?:\{\"log\":|[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ std(?:out|err) [FP]"
@@ -25,6 +27,10 @@ _MARKS = (b'{"log":', b" std", b" | ")
 _SMALL_BYTES = 65_536
 _CRI = re.compile(r"(\S+) (stdout|stderr) ([FP])(?::\S*)?(?: (.*))?$", re.DOTALL)
 _COMPOSE = re.compile(r"([A-Za-z][A-Za-z0-9_.\-]*?)[-_]\d+ +\| (.*)$", re.DOTALL)
+
+_MARK = re.compile(r"<redacted:(\w{1,24})>")
+_MARK_AT_END = re.compile(r"<redacted:\w{1,24}>\Z")
+_REST_OF_SECRET = re.compile(r"[\w.~+/=%@-]+")
 
 MAX_PIECES = 1024
 """Pieces of one split line; with more, a new line is begun."""
@@ -51,6 +57,8 @@ class Unwrapped:
     first: list[int] = field(default_factory=list)
     last: list[int] = field(default_factory=list)
     count: list[int] = field(default_factory=list)
+    redacted: dict[int, Counter[str]] = field(default_factory=dict)
+    """Logical line → marks by kind that `redact_joined` has added; fewer where two became one."""
     open_from: int = 0
     """First logical line that still lacks pieces; the number of lines where none does."""
 
@@ -99,9 +107,37 @@ def unwrap(lines: list[str]) -> Unwrapped:
         if piece.is_last or out.count[at] >= MAX_PIECES:
             open_lines.pop(piece.lane, None)
     for at, pieces in parts.items():
-        out.texts[at] = "".join(pieces)
+        out.texts[at] = _put_together(pieces)
     out.open_from = min(open_lines.values(), default=len(out.texts))
     return out
+
+
+def redact_joined(wrapped: Unwrapped, params: RedactionParams) -> None:
+    """Redact the lines that were put together once more: a secret cut in two shows only in the whole.
+
+    Each line is redacted by itself, whatever stood before it, so cuts don't show.
+    """
+    rows = [at for at, n in enumerate(wrapped.count) if n > 1]
+    if not rows:
+        return
+    before = [wrapped.texts[at] for at in rows]
+    blocks = [text for text in before if "-----BEGIN" in text]
+    batches = [[text] for text in before] if blocks else [before]  # an open key block would reach the next line
+    after = [t for batch in batches for t in Redactor(params).redact(pl.Series(batch, dtype=pl.String)).to_list()]
+    for at, old, new in zip(rows, before, after, strict=True):
+        if new != old:
+            wrapped.texts[at] = new
+            wrapped.redacted[at] = Counter(_MARK.findall(new))
+            wrapped.redacted[at].subtract(_MARK.findall(old))
+
+
+def _put_together(pieces: list[str]) -> str:
+    """Join pieces; where one ends with a redacted secret, what goes on without a gap is the rest of it."""
+    out = pieces[:1]
+    for piece in pieces[1:]:
+        rest = _REST_OF_SECRET.match(piece) if _MARK_AT_END.search(out[-1]) else None
+        out.append(piece[rest.end() :] if rest else piece)
+    return "".join(out)
 
 
 def _docker(line: str) -> _Piece | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 
 from fm_anomaly.core.parsing import SourceParser
 from fm_anomaly.core.prefixes import MAX_PIECES, is_wrapped, unwrap
@@ -73,3 +74,41 @@ def test_the_bytes_tell_no_less_than_the_lines() -> None:
         lines = pl.Series(["first", line])
         assert is_wrapped(lines, f"first\n{line}".encode()) is (line in wrapped)
         assert is_wrapped(lines) is (line in wrapped)
+
+
+TOKEN = "gh" + "p_aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zAabcd"
+SPLIT = {
+    "cri": (
+        "2026-03-02T10:00:00Z stderr P ERROR login password=SEK\n"
+        "2026-03-02T10:00:00Z stderr F RETabcdef and more\n"
+        "2026-03-02T10:00:01Z stderr P ERROR for bob@exa\n"
+        f"2026-03-02T10:00:01Z stderr P mple.com token {TOKEN[:9]}\n"
+        f"2026-03-02T10:00:01Z stderr F {TOKEN[9:]} refused\n"
+        f"2026-03-02T10:00:02Z stderr P INFO sent {TOKEN}\n"
+        "2026-03-02T10:00:02Z stderr F RETabcdef on\n"
+    ),
+    "docker": (
+        r'{"log":"ERROR login password=SEK","stream":"stderr","time":"2026-03-02T10:00:00Z"}' + "\n"
+        r'{"log":"RETabcdef and more\n","stream":"stderr","time":"2026-03-02T10:00:00Z"}' + "\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(SPLIT))
+def test_a_secret_that_the_runtime_cut_in_two_is_gone(name: str) -> None:
+    """No part of it shows in any column, each counts once, and cuts of the input don't show."""
+    data = SPLIT[name].encode()
+    whole = None
+    for step in (len(data), 7, 61):
+        parser = SourceParser("app.log")
+        frames = []
+        for at in range(0, len(data), step):
+            frames.append(parser.feed(data[at : at + step]))
+            parser = SourceParser.restore(parser.snapshot())
+        frame = pl.concat([*frames, parser.flush()])
+        shown = str(frame.to_dicts())
+        assert not [part for part in ("SEK", "RETab", "bob@", "mple.com", TOKEN[9:]) if part in shown]
+        expected = {"secret": 1, "email": 1, "github_token": 2} if name == "cri" else {"secret": 1}
+        assert parser.counts.redacted == expected
+        whole = frame if whole is None else whole
+        assert frame.equals(whole)
