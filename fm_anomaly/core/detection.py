@@ -224,7 +224,8 @@ class Detection:
             if len(self._streams) >= self.params.max_streams:
                 self.n_streams_beyond += 1
                 return None
-            series = self._streams[key] = StreamSeries(key, at, self.params, self._limits)
+            others = min((other.first_at for other in self._streams.values()), default=at)
+            series = self._streams[key] = StreamSeries(key, at, self.params, self._limits, min(others, at))
         return series
 
     def _is_due(self, at: int, key: StreamKey) -> bool:
@@ -267,7 +268,8 @@ class Detection:
     ) -> Anomaly:
         r = finding.reading
         # what was learned before it began: the anomaly itself is no history
-        history_us = series.history(min(at, finding.start_us // self._bucket_us)) * self._bucket_us
+        since = series.news_since if finding.kind is AnomalyKind.NEW_ERROR else series.first_at
+        history_us = (min(at, finding.start_us // self._bucket_us) - since) * self._bucket_us
         context = reasons.Context(
             service=series.key.service,
             history_us=history_us,

@@ -167,7 +167,7 @@ class Pipeline:
             )
         )
         self._count_exceptions(batch, template, bucket, late)
-        self._count_durations(batch, bucket, late)
+        self._count_durations(batch, template, bucket, late)
         self._count_said_durations(batch, template, bucket, late)
         events = self._close_rows(after, batch)
         self.windows.resolve_rows(batch.evidence)
@@ -207,14 +207,23 @@ class Pipeline:
             if len(tally.rows) < 3:
                 tally.rows.append(row)
 
-    def _count_durations(self, batch: _Batch, bucket: NDArray[np.int64], late: NDArray[np.bool_]) -> None:
+    def _count_durations(
+        self, batch: _Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
+    ) -> None:
+        """Count durations that records state, by operation; where none is named the template stands for it."""
         ms = batch.frame["duration_ms"]
         if ms.null_count() == ms.len():
             return
-        told = ms.is_not_null() & batch.frame["operation"].is_not_null()
-        rows = np.flatnonzero(told.to_numpy() & ~late)
-        part = batch.frame["operation", "duration_ms"][rows]
-        self.windows.add_durations(bucket[rows], batch.stream[rows], part["operation"], part["duration_ms"].to_numpy())
+        rows = np.flatnonzero(ms.is_not_null().to_numpy() & ~late)
+        operation = batch.frame["operation"].gather(rows)
+        if operation.null_count():
+            operation = operation.fill_null(self._operations(template[rows]))
+        self.windows.add_durations(bucket[rows], batch.stream[rows], operation, ms.gather(rows).to_numpy())
+
+    def _operations(self, template: NDArray[np.int64]) -> pl.Series:
+        """Return the name that each record's template gives its operation."""
+        names = {int(t): self.templates.templates[t].birth_text[:_OPERATION_CHARS] for t in np.unique(template)}
+        return pl.Series([names[t] for t in template.tolist()], dtype=pl.String)
 
     def _count_said_durations(
         self, batch: _Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
@@ -229,8 +238,7 @@ class Pipeline:
         ms = durations(batch.frame["body"].gather(rows))
         told = np.flatnonzero(ms.is_not_null().to_numpy())
         rows = rows[told]
-        names = {int(t): self.templates.templates[t].birth_text[:_OPERATION_CHARS] for t in np.unique(template[rows])}
-        operation = pl.Series([names[t] for t in template[rows].tolist()], dtype=pl.String)
+        operation = self._operations(template[rows])
         self.windows.add_durations(bucket[rows], batch.stream[rows], operation, ms.gather(told).to_numpy())
 
     # -- buckets that are over --------------------------------------------------------------------------------------

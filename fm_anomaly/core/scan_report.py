@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import fm_anomaly
-from fm_anomaly.core.alerts import Alert, Evidence
+from fm_anomaly.core.alerts import Alert, AlertState, Evidence
 from fm_anomaly.core.anomalies import AnomalyKind
 from fm_anomaly.core.frames import US_PER_S
 from fm_anomaly.core.history import ERRORS, VOLUME
@@ -25,6 +26,7 @@ SCHEMA = "fm-anomaly/scan/1"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MARGIN_BUCKETS = 30
 _MAX_POINTS = 400
+_MIN_TOLD = 5
 
 Json = dict[str, Any]
 
@@ -32,7 +34,7 @@ Json = dict[str, Any]
 def scan_report(pipeline: Pipeline, names: Sequence[str], elapsed_s: float) -> Json:
     """Return the report on everything that `pipeline` has seen; `names` are those of the sources."""
     counts = pipeline.counts()
-    incidents = group(pipeline.book.alerts, pipeline.params.incidents)
+    incidents = group(_so_far(pipeline, counts.last_us), pipeline.params.incidents)
     zone_assumed = 2 * counts.zones.get("none", 0) > sum(counts.zones.values())
     return {
         "schema": SCHEMA,
@@ -54,6 +56,15 @@ def scan_report(pipeline: Pipeline, names: Sequence[str], elapsed_s: float) -> J
         "known": _known(pipeline),
         "digest": _digest(pipeline, incidents),
     }
+
+
+def _so_far(pipeline: Pipeline, last_us: int | None) -> list[Alert]:
+    """Return the alerts; a silence that goes on lasts until the newest record of the others."""
+    goes_on = (AnomalyKind.SILENCE, AlertState.FIRING)
+    return [
+        replace(alert, end_us=max(alert.end_us, last_us or 0)) if (alert.kind, alert.state) == goes_on else alert
+        for alert in pipeline.book.alerts
+    ]
 
 
 def iso(us: int | None) -> str | None:
@@ -181,7 +192,10 @@ def _known(pipeline: Pipeline) -> list[Json]:
 
 
 def _digest(pipeline: Pipeline, incidents: Sequence[Incident]) -> list[Json]:
-    """Return what is worth a line but no page, without what an incident tells already."""
+    """Return what is worth a line but no page, without what an incident tells already.
+
+    Errors that came before there was a history to hold them against are told here too: nothing is silent.
+    """
     told = {
         (alert.stream, named) for i in incidents for alert in i.alerts for named in (alert.subject, *alert.template_ids)
     }
@@ -197,6 +211,25 @@ def _digest(pipeline: Pipeline, incidents: Sequence[Incident]) -> list[Json]:
         }
         for entry in pipeline.book.digest
         if not {(entry.stream, named) for named in (entry.subject, *entry.template_ids)} & told
+    ] + _from_the_start(pipeline, {named for _, named in told})
+
+
+def _from_the_start(pipeline: Pipeline, told: set[str]) -> list[Json]:
+    """Return error templates of several records that are told nowhere else."""
+    told = told | {named for entry in pipeline.book.digest for named in (entry.subject, *entry.template_ids)}
+    told |= {known.template_id for known in pipeline.detection.known()}
+    return [
+        {
+            "kind": AnomalyKind.NEW_ERROR.value,
+            "service": row["service"],
+            "title": row["template"],
+            "reason": f"{row['errors']:,} errors, with too little before them to say whether they are new",
+            "start": row["first"],
+            "count": row["errors"],
+            "template_ids": [row["template_id"]],
+        }
+        for row in templates(pipeline)
+        if row["errors"] >= _MIN_TOLD and 2 * row["errors"] >= row["count"] and row["template_id"] not in told
     ]
 
 

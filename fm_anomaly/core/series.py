@@ -43,8 +43,12 @@ MAX_GAP_BUCKETS = 10
 class StreamSeries:
     """All series of one stream."""
 
-    def __init__(self, key: StreamKey, at: int, params: DetectionParams, limits: Limits) -> None:
+    def __init__(self, key: StreamKey, at: int, params: DetectionParams, limits: Limits, others_at: int) -> None:
         self.key = key
+        self.others_at = others_at
+        """First bucket of all streams together."""
+        self.news_since = at
+        """Bucket from which on an error would have been seen: of all streams, where this one was born in trouble."""
         self.first_at = at
         """Bucket of the stream's first record; it is partial, and no rate is learned from it."""
         self.last_at = at
@@ -65,6 +69,8 @@ class StreamSeries:
 
     def close(self, at: int, bucket: ClosedBucket, *, is_whole: bool) -> list[Finding]:
         """Judge and learn one bucket with records; ``is_whole`` is False where input ended within it."""
+        if at == self.first_at and 2 * bucket.n_errors >= bucket.n_records:
+            self.news_since = self.others_at  # a service that speaks only when it breaks
         found = self._end_silence(at, bucket)
         found += self._volume(at, bucket, is_whole)
         found += self._share(at, bucket)
@@ -152,6 +158,8 @@ class StreamSeries:
             return []
         kind = AnomalyKind.VOLUME_SPIKE if self.rate.direction > 0 else AnomalyKind.VOLUME_DROP
         reading = decision.reading
+        if decision.is_onset and self.rate.direction > 0:
+            self.rate.detector.note_peak(n)
         start_us = bucket.start_us - (reading.window - 1) * (bucket.end_us - bucket.start_us)
         return [Finding(kind, "", reading, decision.is_onset, start_us, bucket.n_records)]
 
@@ -227,7 +235,7 @@ class StreamSeries:
         return found
 
     def _new_error(self, at: int, first_us: int) -> ErrorSeries:
-        return ErrorSeries(NoveltyDetector(self._limits.novelty, self.history(at)), first_us, first_us)
+        return ErrorSeries(NoveltyDetector(self._limits.novelty, at - self.news_since), first_us, first_us)
 
     def _news(self, at: int, series: ErrorSeries, count: int) -> tuple[tuple[Reading, bool] | None, bool]:
         """Judge ``count`` records of a subject; return (reading and onset, or None) and whether it is news."""
@@ -277,11 +285,12 @@ class StreamSeries:
         if series.n_buckets < MIN_BURST_BUCKETS:
             series.burst.detector.learn_one(at, float(seen.count))
             return []
+        began = series.burst.detector.began(at, float(seen.count))
         decision = series.burst.step(at, float(seen.count))
         if decision is None:
             return []
         kind = AnomalyKind.ERROR_SPIKE if 2 * seen.n_errors >= seen.count else AnomalyKind.VOLUME_SPIKE
-        window = decision.reading.window
+        window = min(decision.reading.window, at - began + 1)
         start_us = seen.first_us if window == 1 else self._error_start(bucket, window)
         return [Finding(kind, seen.template_id, decision.reading, decision.is_onset, start_us, seen.count, seen)]
 
@@ -359,7 +368,14 @@ class StreamSeries:
         """Return the state."""
         return {
             "key": [self.key.tenant, self.key.service],
-            "ats": [self.first_at, self.last_at, self.due_at, self.silent_since],
+            "ats": [
+                self.first_at,
+                self.last_at,
+                self.due_at,
+                self.silent_since,
+                self.others_at,
+                self.news_since,
+            ],
             "counts": [self.n_records, self.overflow],
             "rate": self.rate.snapshot(),
             "share": self.share.snapshot(),
@@ -372,8 +388,9 @@ class StreamSeries:
     @classmethod
     def restore(cls, state: dict[str, Any], params: DetectionParams, limits: Limits) -> StreamSeries:
         """Return the series whose `snapshot` this is."""
-        first_at, last_at, due_at, silent_since = state["ats"]
-        self = cls(StreamKey(*state["key"]), first_at, params, limits)
+        first_at, last_at, due_at, silent_since, others_at, news_since = state["ats"]
+        self = cls(StreamKey(*state["key"]), first_at, params, limits, others_at)
+        self.news_since = news_since
         self.last_at, self.due_at, self.silent_since = last_at, due_at, silent_since
         self.n_records, self.overflow = state["counts"]
         self.rate = self._rewatch(RateDetector.restore(state["rate"][0], limits.rate), state["rate"], limits.rate)

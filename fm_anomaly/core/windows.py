@@ -33,7 +33,7 @@ class WindowParams:
     """
 
     bucket_s: int = 60
-    lateness_s: int = 30
+    lateness_s: int = 10
     max_durations: int = 512
 
     @property
@@ -155,20 +155,18 @@ class Windows:
         order, starts, ends = _groups(key)
         heads = key[order[starts]]
         n_rows = ends - starts
-        for at, n, bucket, template, level in zip(
+        earliest_us = np.minimum.reduceat(rows.ts_us[order], starts)
+        for at, n, first_us, bucket, template, level in zip(
             starts.tolist(),
             n_rows.tolist(),
+            earliest_us.tolist(),
             ((heads >> 34) + first).tolist(),
             ((heads >> 2) & 0xFFFFFFFF).tolist(),
             (heads & 3).tolist(),
             strict=True,
         ):
             tally = self._tally(bucket, template)
-            row = order[at]
-            if not tally.count:
-                tally.first_us = int(rows.ts_us[row])
-            else:
-                tally.first_us = min(tally.first_us, int(rows.ts_us[row]))
+            tally.first_us = min(tally.first_us, first_us) if tally.count else first_us
             tally.count += n
             if level == 1:
                 tally.n_errors += n

@@ -101,6 +101,18 @@ class BurstDetector:
             best = reading if reading.score.raw > best.score.raw else best
         return best
 
+    def began(self, at: int, x: float) -> int:
+        """Return the bucket from which on the newest ones hold the most excess: where a burst began (CUSUM)."""
+        usual = 1.5 * self.mean + 1
+        excess = best = x - usual
+        began = last = at
+        for bucket, count, _ in reversed(self.pending):
+            excess += count - usual * (last - bucket)
+            last = bucket
+            if excess > best:
+                best, began = excess, bucket
+        return began
+
     def view_one(self, at: int, x: float) -> Reading:
         """Return what ``x`` looks like by itself, whatever its size: the reading while a burst goes on."""
         return self._read(x, self.mean, self.mean, self.square, self.total, 1)

@@ -197,6 +197,11 @@ class RateDetector:
         self.recent = [self.mean] * len(self.recent)
         self.levels = [(self.mean, self.variance, self.total, self.n)] * len(self.recent)
 
+    def note_peak(self, x: float) -> None:
+        """Take note of a single bucket that has been told: the same again, as a job by the hour writes, is no news."""
+        if self._params.spikes[0][0] == 1:
+            self.peaks[0] = max(self.peaks[0], x)
+
     def adopt(self, mean: float) -> None:
         """Take ``mean`` for the new level: a shift has stayed."""
         self.mean, self.square, self.total = mean, mean * mean + mean, mean
