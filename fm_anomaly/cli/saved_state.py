@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,20 @@ if TYPE_CHECKING:
 
 
 def save(folder: Path, pipeline: Pipeline, positions: dict[str, Position]) -> None:
-    """Write the state of `pipeline` and how far each source was read; UsageError where the folder refuses."""
+    """Write the state of `pipeline` and how far each source was read; UsageError where the folder refuses.
+
+    A line that is not at its end is left to be read again: only redacted text is kept.
+    """
+    from fm_anomaly.core.sources import forget_unfinished
     from fm_anomaly.storage.snapshots import save_snapshot
 
-    save_snapshot(folder, pipeline.snapshot(), {name: place.to_dict() for name, place in positions.items()})
+    snapshot = pipeline.snapshot()
+    places = dict(positions)
+    for state in snapshot.sections["sources"]:
+        n_bytes, name = forget_unfinished(state), state["name"][0]
+        if n_bytes and name in places:
+            places[name] = replace(places[name], offset=places[name].offset - n_bytes)
+    save_snapshot(folder, snapshot, {name: place.to_dict() for name, place in places.items()})
 
 
 def load(folder: Path, params: PipelineParams) -> tuple[Pipeline, dict[str, Position]] | None:

@@ -157,3 +157,15 @@ class Source:
 
             source._leading = [pl.DataFrame(leading, schema=RECORD_SCHEMA)]
         return source
+
+
+def forget_unfinished(state: State) -> int:
+    """Take the unfinished line, which is not redacted yet, out of a source's state; return how many bytes it has.
+
+    Whoever saves the state reads them again: its position stands before them.
+    """
+    cutter, counts = state["parser"]["cutter"], state["parser"]["counts"]
+    size_bytes = int(cutter["size"])
+    cutter["head"], cutter["size"] = b"", 0
+    counts["bytes"] -= size_bytes
+    return size_bytes

@@ -189,6 +189,19 @@ def test_state_stops_and_goes_on(run: Run, tmp_path: Path) -> None:
     assert third["intake"]["lines"] == once["intake"]["lines"]
 
 
+def test_state_holds_redacted_text_only(run: Run, quiet: Path) -> None:
+    """A last line without its end is read again next time, and never kept as it is."""
+    growing = quiet.parent / "growing.log"
+    growing.write_bytes(quiet.read_bytes() + b"2026-03-02 13:00:01 ERROR [a] login password=SEK")
+    run("scan", growing, "--state", "state")
+    assert not any(b"SEK" in path.read_bytes() for path in Path("state").iterdir())
+    growing.write_bytes(growing.read_bytes() + b"RET\n2026-03-02 13:00:02 INFO [a] ok\n")
+    again = run("scan", growing, "--state", "state", "--json").json()
+    once = run("scan", growing, "--json").json()
+    for name in ("lines", "records", "counted", "bytes", "redacted"):
+        assert again["intake"][name] == once["intake"][name]
+
+
 def test_damaged_state_falls_back_to_the_one_before(run: Run, quiet: Path) -> None:
     """A bad checksum is told, and the run goes on from the last good one."""
     run("scan", quiet, "--state", "state")
