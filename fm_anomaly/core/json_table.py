@@ -14,6 +14,7 @@ import polars as pl
 from fm_anomaly.core import access, json_fields, severities, time_values
 from fm_anomaly.core.calendar import Ints
 from fm_anomaly.core.line_fields import MAX_BODY, line_frame, time_columns
+from fm_anomaly.core.lines import without_escapes
 
 _ERROR = severities.WORDS["error"]
 
@@ -80,9 +81,12 @@ def _table_row(row: dict[str, Any], plan: json_fields.Plan, line: str) -> tuple[
 
 
 def bodies(texts: list[str]) -> pl.Series:
-    """Return the first line of each text, cut at `MAX_BODY` characters."""
-    series = pl.Series(texts, dtype=pl.String)
+    """Return the first line of each text without escape sequences, cut at `MAX_BODY` characters."""
     joined = "\n".join(texts)
+    if "\x1b" in joined:
+        texts = [without_escapes(text) if "\x1b" in text else text for text in texts]
+        joined = "\n".join(texts)
+    series = pl.Series(texts, dtype=pl.String)
     if joined.count("\n") >= len(texts):
         series = pl.Series([t.lstrip("\n").partition("\n")[0].rstrip("\r") for t in texts], dtype=pl.String)
     if len(joined) > MAX_BODY and max(map(len, texts), default=0) > MAX_BODY:

@@ -129,6 +129,16 @@ class LineCutter:
         return text
 
 
+def without_escapes(text: str) -> str:
+    r"""Return `text` without the escape sequences of terminals.
+
+    >>> without_escapes("\x1b[32mserved\x1b[0m page 3")
+    'served page 3'
+    """
+    return _ESCAPES.sub("", text)
+
+
+
 def _column(lines: list[str]) -> pl.Series:
     return pl.Series(lines, dtype=pl.String)
 

@@ -210,3 +210,10 @@ def test_values_of_any_type_are_harmless() -> None:
     assert len(records) == len(lines)
     (record,) = parse([structlog(event="e", duration_seconds="0.5")])
     assert record["duration_ms"] == 500.0
+
+
+def test_escape_sequences_in_messages_are_stripped() -> None:
+    """What JSON writes as an escaped ESC is no more part of the message than in plain text."""
+    told = "\x1b[32mserved\x1b[0m page 3"
+    records = parse([{"message": told}, structlog(event=told), structlog(event="plain"), '{"log":"x"}'])
+    assert [r["body"] for r in records] == ["served page 3", "served page 3", "plain", "x"]
