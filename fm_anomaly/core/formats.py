@@ -29,6 +29,8 @@ _BRACKETED = rf"\[{_B}*(?:[A-Za-z0-9_]+:)?{_NAMED}{_B}*\]"
 _UPPER = rf"(?:{_WORDS})(?:/[A-Za-z0-9_\-]+\]|[:|,\]]|{_B}|$)"
 _MARKED = rf"{_ANY_CASE}(?::|\||\t|  | \[| - )"
 _LOWER = rf"(?:info|debug|warn|trace|Info|Debug|Warn|Trace){_B}"
+_LOWER_FIRST = rf"(?:error|warning|fatal|critical|notice){_B}"
+"""Words of every day, which are a level only right behind the timestamp."""
 _LEVEL_IN_TEXT = rf"(?:{_BRACKETED}:?|<{_ANY_CASE}>|\({_ANY_CASE}\)|{_UPPER}|{_MARKED})"
 """A level behind a plain word, which may be the message's own (`show info about …`)."""
 LEVEL = rf"(?:{_LEVEL_IN_TEXT}|{_LOWER})"
@@ -57,7 +59,7 @@ _BEFORE = (
 )
 _PLAIN = rf"(?:[A-Za-z0-9][A-Za-z0-9_.@/:\-]*{_B}+)"
 
-LEVEL_FIRST = rf"^(?:{_LEAD}{LEVEL}{_AFTER})"
+LEVEL_FIRST = rf"^(?:{_LEAD}(?:{LEVEL}|{_LOWER_FIRST}){_AFTER})"
 """After the timestamp comes the level."""
 LEVEL_LATER = rf"^(?:{_LEAD}{_BEFORE}*?(?:{LEVEL}|{_PLAIN}{_BEFORE}*?{_LEVEL_IN_TEXT}){_AFTER})"
 """After the timestamp come process ids, threads, names, at most one plain word, then the level."""

@@ -215,3 +215,20 @@ def test_words_of_every_day_are_no_levels(lead: str, text: str) -> None:
 def test_levels_of_java_util_logging_are_upper_case(line: str, severity: int) -> None:
     """In upper case with its colon, bracket or timestamp, the word is a level."""
     assert parse_one(line)["severity"] == severity
+
+
+@pytest.mark.parametrize("stamp", ["2026-03-02 10:00:00", T + "Z", "1772445600.123"])
+@pytest.mark.parametrize(
+    ("word", "severity"),
+    [
+        *(("error", 17), ("warn", 13), ("warning", 13), ("info", 9), ("debug", 5), ("fatal", 21)),
+        *(("critical", 21), ("notice", 10), ("trace", 1)),
+    ],
+)
+def test_a_lower_case_level_directly_after_the_time_is_one(stamp: str, word: str, severity: int) -> None:
+    """Behind another word, or with more than a blank after it, it is one of every day."""
+    record = parse_one(f"{stamp} {word} cannot reach database")
+    assert (record["severity"], record["body"]) == (severity, "cannot reach database")
+    for text in (f"show {word} about x", f"{word}s seen today"):
+        record = parse_one(f"{stamp} {text}")
+        assert (record["severity"], record["body"]) == (0, text)
