@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from fm_anomaly.cli.options import EXIT_OK, add_reading, command
@@ -16,7 +19,8 @@ if TYPE_CHECKING:
 
     from fm_anomaly.cli.options import Commands
     from fm_anomaly.core.alerts import AlertEvent
-    from fm_anomaly.core.pipeline import Pipeline
+    from fm_anomaly.core.pipeline import Pipeline, PipelineParams
+    from fm_anomaly.ingest.clock import Clock
     from fm_anomaly.ingest.follow import Arrival, LiveSource
 
 TICK_US = 1_000_000
@@ -44,32 +48,60 @@ def add(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Follow until interrupted, or until the command ends; its exit code is passed on."""
-    from contextlib import closing
+    """Follow until interrupted or terminated, or until the command ends; its exit code is passed on."""
     from dataclasses import replace
 
     from fm_anomaly.cli.inputs import settings_of
-    from fm_anomaly.core.pipeline import Pipeline
     from fm_anomaly.ingest.clock import SystemClock
+
+    params = settings_of(args).pipeline
+    clock = SystemClock()
+    params = replace(params, parsing=replace(params.parsing, reference_us=clock.now_us()))
+    with _terminated() as terminated:
+        return _follow(args, params, clock, terminated)
+
+
+def _follow(args: argparse.Namespace, params: PipelineParams, clock: Clock, terminated: Event) -> int:
+    from contextlib import closing
+
+    from fm_anomaly.core.pipeline import Pipeline
     from fm_anomaly.ingest.command import CommandReader
     from fm_anomaly.ingest.follow import arrivals
 
-    params = settings_of(args).pipeline
     sources = _sources(args)
-    clock = SystemClock()
-    params = replace(params, parsing=replace(params.parsing, reference_us=clock.now_us()))
     watching = Watching(Pipeline(params), {s.name: args.service or s.service for s in sources})
     show = _printer(params.parsing.tz)
     with closing(arrivals(sources, clock)) as stream:
         try:
             for arrival in stream:
                 show(watching.take(arrival))
+                if terminated.is_set():
+                    break
         except KeyboardInterrupt:
             pass
     show(watching.pipeline.flush())
     _say_goodbye(watching.pipeline)
     first = sources[0]
     return first.exit_code() if isinstance(first, CommandReader) else EXIT_OK
+
+
+@contextmanager
+def _terminated() -> Iterator[Event]:
+    """Tell by an event that SIGTERM has come, so that it ends like Ctrl-C; a second one ends at once.
+
+    Nothing is raised: what is being taken is taken whole, and quiet sources give a tick within a second.
+    """
+    event = Event()
+
+    def note(number: int, _frame: object) -> None:
+        event.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Watching:
