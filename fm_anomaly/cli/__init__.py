@@ -6,6 +6,7 @@ that `--help` answers at once (0.07 s; typer with rich took 0.3 s): Polars and t
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from fm_anomaly.cli.console import print_error, survive_any_encoding
 from fm_anomaly.cli.options import EXIT_OK, EXIT_USAGE, HelpFormatter, Parser
 from fm_anomaly.errors import FmAnomalyError
 
+_OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
 _GROUPS = (scan, diff, watch, templates, lines, parse, doctor, evaluate, config, serve, categorize)
 _DESCRIPTION = "Tells what is going wrong from logs: reads what you have, needs no configuration."
 _EXAMPLES = """\
@@ -37,27 +39,57 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv
         The arguments; those of the process by default.
     """
+    if sys.stdout is None or sys.stderr is None:  # closed by the caller (`>&-`)
+        if sys.stderr is not None:
+            print_error("standard output is closed; redirect it to a file, or to /dev/null")
+        return EXIT_USAGE
     survive_any_encoding()
-    words, child = _split(list(sys.argv[1:] if argv is None else argv))
+    try:
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()
+    except FmAnomalyError as exc:
+        print_error(str(exc))
+        return EXIT_USAGE
+    except BrokenPipeError:
+        _write_no_more()
+        return EXIT_OK
+    except OSError as exc:
+        _write_no_more()
+        print_error(_unwritten(exc))
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(argv: list[str]) -> int:
+    words, child = _split(argv)
     parser = make_parser()
     args = parser.parse_args(words)
     args.child = child
     if args.run is None:
         parser.print_help()
         return EXIT_OK
-    try:
-        code: int = args.run(args)
-        sys.stdout.flush()
-    except FmAnomalyError as exc:
-        print_error(str(exc))
-        return EXIT_USAGE
-    except BrokenPipeError:
-        # the reader has gone (`| head`): nothing more can be said, and the interpreter must not try at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
-    except KeyboardInterrupt:
-        return 130
+    code: int = args.run(args)
     return code
+
+
+def _write_no_more() -> None:
+    """Send what is still to be written nowhere: the reader has gone (`| head`), or the disk is full.
+
+    Nothing more can be said on stdout, and the interpreter must not try at exit.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unwritten(exc: OSError) -> str:
+    reason = (exc.strerror or str(exc)).lower()
+    if exc.filename is not None:
+        return f"{os.fsdecode(exc.filename) if isinstance(exc.filename, bytes) else exc.filename}: {reason}"
+    if exc.errno in _OUTPUT_ERRORS:
+        return f"cannot write the output: {reason}; make room, or write it elsewhere"
+    return reason
 
 
 def make_parser() -> Parser:

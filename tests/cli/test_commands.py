@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +135,25 @@ def test_a_reader_that_goes_away_is_no_error(outage: Path) -> None:
     child.stdout.close()
     _, err = child.communicate()
     assert (child.returncode, err) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_full_disk_is_one_sentence(outage: Path, options: list[str]) -> None:
+    """No traceback, and no complaint of the interpreter at exit."""
+    with Path("/dev/full").open("w") as full:
+        words = [*PYTHON, "scan", str(outage), *options]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "cannot write the output: no space left" in done.stderr
+
+
+def test_a_closed_output_is_one_sentence(outage: Path) -> None:
+    """`>&-` is said, and nothing is written into a file that happens to get its number."""
+    words = ["sh", "-c", 'exec "$@" >&-', "sh", *PYTHON, "scan", str(outage)]
+    done = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "output is closed" in done.stderr
 
 
 def test_help_teaches_with_examples_and_loads_nothing_heavy() -> None:
@@ -307,8 +328,9 @@ def test_watch_passes_the_exit_code_and_shows_cards(tmp_path: Path) -> None:
     assert "watched" in done.stderr
 
 
-def test_watch_answers_while_the_file_grows(tmp_path: Path) -> None:
-    """A file that appears later is read from its beginning; cards come while it grows, and Ctrl-C ends it well."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_watch_answers_while_the_file_grows(tmp_path: Path, number: signal.Signals) -> None:
+    """A file that appears later is read from its beginning; cards come while it grows; Ctrl-C and SIGTERM end it well."""
     path = tmp_path / "app.log"
     words = [*PYTHON, "watch", str(path)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
@@ -318,7 +340,30 @@ def test_watch_answers_while_the_file_grows(tmp_path: Path) -> None:
             assert "waiting for it" in child.stderr.readline()
             path.write_bytes(as_bytes(outage_log()))
             assert "cart" in child.stdout.readline()
-            child.send_signal(signal.SIGINT)
-            assert child.wait(timeout=60) == 0
+            child.send_signal(number)
+            told = child.communicate(timeout=60)
+            assert (child.returncode, "watched" in told[1]) == (0, True)
         finally:
             child.kill()
+
+
+def test_sigterm_ends_the_watched_command_too(tmp_path: Path) -> None:
+    """What came is judged, the closing note is told, and the command does not live on."""
+    path = tmp_path / "pid"
+    code = (
+        f"import os, time; open({str(path)!r}, 'w').write(str(os.getpid())); print('up', flush=True); time.sleep(300)"
+    )
+    words = [*PYTHON, "watch", "--", sys.executable, "-c", code]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            for _ in range(600):
+                if path.exists() and path.read_text():
+                    break
+                time.sleep(0.1)
+            child.send_signal(signal.SIGTERM)
+            told = child.communicate(timeout=60)
+        finally:
+            child.kill()
+    assert (child.returncode, "watched" in told[1]) == (143, True)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(path.read_text()), 0)
