@@ -73,7 +73,7 @@ def incident_lines(
     severity = incident["severity"]
     title = _title(incident)
     title.truncate(column - 2, overflow="ellipsis", pad=True)
-    title.append(f"  {face.between(incident['start'], incident['end'])}", style=_LABEL)
+    title.append(f"  {face.between(incident['start'], incident['end'], incident['state'])}", style=_LABEL)
     yield title
     yield from _labelled("what", incident["what"])
     yield from _labelled("why", [incident["reason"]])
@@ -102,6 +102,16 @@ def _time_column(incidents: Sequence[dict[str, Any]]) -> int:
     """Return where the times stand, the same for all cards: behind the longest title, within bounds."""
     longest = max((_title(incident).cell_len for incident in incidents), default=0)
     return min(max(longest + 2, _TIME_COLUMN), _MAX_TIME_COLUMN)
+
+
+def is_timeless(intake: dict[str, Any]) -> bool:
+    """Whether most records tell no time, so that rates, shares and silences say nothing."""
+    return bool(intake.get("timeless", 0) > 0.5 * intake["records"])
+
+
+def timeless_sentence(intake: dict[str, Any]) -> str:
+    """Return how many records tell no time."""
+    return f"{intake['timeless']:,} of {plural(intake['records'], 'record')} tell no time"
 
 
 def face_of(scan: Scan) -> Clockface:
@@ -181,6 +191,10 @@ def _nothing_found(scan: Scan) -> Iterator[Text]:
     yield Text("NO INCIDENT", style="bold green")
     if not intake["records"]:
         yield Text("   nothing could be judged: no record was read (fm-anomaly doctor says why)")
+        return
+    if is_timeless(intake):
+        yield Text(f"   nothing could be judged over time: {timeless_sentence(intake)}")
+        yield Text("   compare it with one of a good run: fm-anomaly diff good.log bad.log")
         return
     errors = sum(s["errors"] for s in scan["services"])
     lasted = (

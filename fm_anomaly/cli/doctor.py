@@ -154,10 +154,17 @@ def _services(report: dict[str, Any]) -> Iterator[str]:
 
 def _advice(report: dict[str, Any]) -> Iterator[str]:
     """Yield what could be done about what was found."""
+    from fm_anomaly.cli.card import is_timeless, timeless_sentence
+
     source, intake = report["source"], report["intake"]
     if not intake["records"]:
         yield "no record was read: is this a log?"
         return
+    if is_timeless(intake):
+        yield (
+            f"{timeless_sentence(intake)}, so nothing can be judged over time: compare with a good run, "
+            "fm-anomaly diff good.log bad.log"
+        )
     if source["zone"]["assumed"]:
         zone = source["zone"]["name"]
         yield f"times without a zone were read as {zone}: say --tz, or parsing.tz in fm_anomaly.toml, if that is wrong"

@@ -129,7 +129,7 @@ def _incident(incident: dict[str, Any], scan: Scan, face: Clockface) -> str:
         f'<article class="card {severity}"><div class="head"><span class="number">#{incident["number"]}</span>'
         f'<span class="severity">{severity}</span><span class="services">{esc(", ".join(incident["services"]))}</span>'
         f'<span class="kind">{esc(incident["kind"].replace("_", " "))}</span>'
-        f'<span class="when">{esc(face.between(incident["start"], incident["end"]))}</span>'
+        f'<span class="when">{esc(face.between(incident["start"], incident["end"], incident["state"]))}</span>'
         f"<h3>{esc(incident['title'])}</h3></div>"
         f'<p class="reason">{esc(incident["reason"])}</p><ul class="what">{what}</ul>'
         f"{_figure(incident, scan, face)}{_evidence(incident)}{_alerts(incident, face)}"

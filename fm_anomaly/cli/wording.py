@@ -148,9 +148,10 @@ class Clockface:
         local = parse_time(text).astimezone(self.zone)
         return f"{local:{'%Y-%m-%dT%H:%M:%S' if self.has_dates else '%H:%M:%S'}}"
 
-    def between(self, start: str, end: str | None) -> str:
-        """Return a span: "12:30:03 → 12:32:58 (2m55s, over)"; `end` is None while it lasts."""
+    def between(self, start: str, end: str | None, state: str) -> str:
+        """Return a span: "12:30:03 → 12:32:58 (2m55s, over)"; "going on" where `state` is "firing"."""
         if end is None:
-            return f"since {self.show(start)} (ongoing)"
+            return f"since {self.show(start)} (going on)"
         seconds = (parse_time(end) - parse_time(start)).total_seconds()
-        return f"{self.show(start)} → {self.show(end)} ({span(seconds)}, over)"
+        word = "going on" if state == "firing" else "over"
+        return f"{self.show(start)} → {self.show(end)} ({span(seconds)}, {word})"

@@ -138,7 +138,6 @@ def without_escapes(text: str) -> str:
     return _ESCAPES.sub("", text)
 
 
-
 def _column(lines: list[str]) -> pl.Series:
     return pl.Series(lines, dtype=pl.String)
 

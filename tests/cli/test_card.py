@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from fm_anomaly.cli.card import MAX_CARDS, scan_lines, short_ids
+from fm_anomaly.cli.report import html_report
 
 HERE = Path(__file__).parent
 SCHEMA = HERE.parent.parent / "docs" / "schemas" / "scan.schema.json"
@@ -65,6 +66,26 @@ def test_nothing_read_is_not_called_well(scan: dict[str, Any]) -> None:
     scan["intake"]["records"] = 0
     scan["source"]["first"] = scan["source"]["last"] = None
     assert "nothing could be judged" in printed(scan)
+
+
+def test_a_scan_without_times_names_the_next_step(scan: dict[str, Any]) -> None:
+    """What tells no time cannot be judged over time, and is not called well."""
+    scan["incidents"] = []
+    scan["intake"].update(records=100, timeless=51)
+    text = printed(scan)
+    assert "nothing could be judged over time: 51 of 100 records tell no time" in text
+    assert "fm-anomaly diff good.log bad.log" in text
+    assert "looked at" not in text
+
+
+def test_an_incident_that_goes_on_is_not_called_over(scan: dict[str, Any]) -> None:
+    """The state says it: the last time seen is an end only of what is over."""
+    for incident in scan["incidents"]:
+        incident["state"] = "firing"
+        incident["end"] = scan["source"]["last"]
+    for text in (printed(scan), html_report(scan)):
+        assert "going on)" in text
+        assert "over)" not in text
 
 
 def test_many_incidents_are_folded_and_counted(scan: dict[str, Any]) -> None:

@@ -297,6 +297,17 @@ def test_templates_and_doctor_say_what_was_received(run: Run, outage: Path) -> N
     assert "UTC assumed" in ran.out
 
 
+def test_a_log_without_times_is_not_called_well(run: Run, tmp_path: Path) -> None:
+    """Scan and doctor both say what cannot be judged, and what to do."""
+    path = tmp_path / "build.log"
+    path.write_text("compiling one\n\nlinking two\n" * 20)
+    for word in ("scan", "doctor"):
+        ran = run(word, path)
+        assert "tell no time" in ran.out
+        assert "fm-anomaly diff good.log bad.log" in ran.out
+        assert "all well" not in ran.out
+
+
 def test_scan_store_and_categorize_write_where_they_are_told(run: Run, outage: Path) -> None:
     """The store and the model land in the folders named."""
     assert run("scan", outage, "--store", "data").code == 0
@@ -330,7 +341,7 @@ def test_watch_passes_the_exit_code_and_shows_cards(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_watch_answers_while_the_file_grows(tmp_path: Path, number: signal.Signals) -> None:
-    """A file that appears later is read from its beginning; cards come while it grows; Ctrl-C and SIGTERM end it well."""
+    """A file that appears later is read from its beginning; cards come while it grows; signals end it well."""
     path = tmp_path / "app.log"
     words = [*PYTHON, "watch", str(path)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
