@@ -21,6 +21,7 @@ _EXAMPLES = """\
   fm-anomaly lines --of api --around 12:30 -n 50        any record of one service
 """
 
+_MAX_NAMED = 12
 _ROW = ("ts_us", "source", "line", "raw")
 _Row = tuple[int, str, int, str]  # event time µs, source, line, text
 
@@ -81,6 +82,7 @@ def _nearest(args: argparse.Namespace, readings: list[Reading], params: Pipeline
     kept: pl.DataFrame | None = None
     around_us: int | None = None
     n_seen = 0
+    services: set[str] = set()
     for mined in miner.walk(readings):
         if around is not None and around_us is None:
             around_us = around.near(int(mined.frame["ts_us"][0]))
@@ -90,15 +92,24 @@ def _nearest(args: argparse.Namespace, readings: list[Reading], params: Pipeline
         ).with_row_index("n", offset=n_seen)
         n_seen += part.height
         if args.of is not None:
+            services.update(part["service"].unique().drop_nulls().to_list())
             part = part.filter(pl.col("service") == args.of).with_columns(template=pl.lit(0, dtype=pl.Int64))
         both = part if kept is None else pl.concat([kept, part])
         kept = both.sort("far", "n").group_by("template", maintain_order=True).head(args.limit).select(both.columns)
+    if args.of is not None and args.of not in services:
+        raise UsageError(_no_service(args.of, sorted(services)))
     if kept is None:
         return []
     if args.of is None:
         kept = kept.filter(pl.Series(miner.store.canonical(kept["template"].to_numpy())).is_in(_found(miner, args)))
     nearest = kept.sort("far", "n").head(args.limit)
     return nearest.sort("ts_us", "n").select(_ROW).rows()
+
+
+def _no_service(name: str, services: list[str]) -> str:
+    more = f" and {len(services) - _MAX_NAMED} more" if len(services) > _MAX_NAMED else ""
+    there = f"there are {', '.join(services[:_MAX_NAMED])}{more}" if services else "they hold no record"
+    return f"no service {name!r} in these files; {there}"
 
 
 def _found(miner: Miner, args: argparse.Namespace) -> list[int]:

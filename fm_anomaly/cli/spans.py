@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 import polars as pl
 
@@ -74,8 +74,16 @@ def typed_time(text: str, tz: str) -> TypedTime:
 
 
 def span_us(args: argparse.Namespace, tz: str) -> tuple[TypedTime | None, TypedTime | None] | None:
-    """Return --since and --until; None if neither was given."""
+    """Return --since and --until; None if neither was given.
+
+    Raises
+    ------
+    UsageError
+        One cannot be read, or --until is before --since.
+    """
     since, until = (typed_time(text, tz) if text else None for text in (args.since, args.until))
+    if since is not None and until is not None and since.us is not None and until.us is not None:
+        _check_order(since.us, until.us, args.since, args.until)
     return None if since is None and until is None else (since, until)
 
 
@@ -103,10 +111,27 @@ class PipelineWithin(Pipeline):
 
 
 def bounds_us(span: tuple[TypedTime | None, TypedTime | None], first_us: int) -> tuple[int | None, int | None]:
-    """Return a span's bounds, µs; times of day are those near the first record, and `until` comes after `since`."""
+    """Return a span's bounds, µs; times of day are those near the first record, and `until` comes after `since`.
+
+    Raises
+    ------
+    UsageError
+        `until` is an instant, and before `since`.
+    """
     since = None if span[0] is None else span[0].near(first_us)
     until = None if span[1] is None else span[1].at_or_after(first_us if since is None else since + 1)
+    if since is not None and until is not None:
+        _check_order(since, until, _shown(since), _shown(until))
     return since, until
+
+
+def _check_order(since_us: int, until_us: int, since: str, until: str) -> None:
+    if since_us > until_us:
+        raise UsageError(f"--since {since} is later than --until {until}; swap them")
+
+
+def _shown(us: int) -> str:
+    return f"{datetime.fromtimestamp(us // US_PER_S, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def within(frame: pl.DataFrame, since_us: int | None, until_us: int | None) -> pl.DataFrame:

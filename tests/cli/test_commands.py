@@ -69,6 +69,12 @@ def test_nothing_found_is_0_whatever_the_level(run: Run, quiet: Path) -> None:
         (["scan", "shop.log", "--fail-on", "huge"], r"huge.*--help"),
         (["scan", "shop.log", "--tz", "Mars/Olympus"], r"Mars/Olympus"),
         (["scan", "shop.log", "--since", "25:99"], r"25:99.*write 12:30:03"),
+        (
+            ["scan", "shop.log", "--since", "2026-03-02T12:00", "--until", "2026-03-02T11:00"],
+            r"--since 2026-03-02T12:00 is later than --until 2026-03-02T11:00",
+        ),
+        (["scan", "shop.log", "--since", "12:00", "--until", "2026-03-02T11:00"], r"T12:00:00Z is later .*T11:00:00Z"),
+        (["lines", "--of", "nosuch", "shop.log"], r"no service 'nosuch'.*cart, mail"),
         (["scan", "shop.log", "--state", "s", "--since", "10:00"], r"--state"),
         (["scan", "shop.log", "--html", "absent/x.html"], r"absent/x\.html"),
         (["scan", "shop.log", "--config", "absent.toml"], r"absent\.toml.*--config"),
