@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fm_anomaly.core.alerts import Alert, AlertSeverity, AlertState, Evidence
 from fm_anomaly.core.anomalies import KIND_WORTH, AnomalyKind
-from fm_anomaly.core.frames import US_PER_S
+from fm_anomaly.core.frames import US_PER_S, StreamKey
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{3,}")
 _COMMON = frozenset(
@@ -125,6 +125,8 @@ class Incident:
 
 
 DEFAULTS = IncidentParams()
+_WINDOW_US = 900 * US_PER_S
+"""Longest window by which an error spike is dated."""
 
 
 def group(alerts: Sequence[Alert], params: IncidentParams = DEFAULTS) -> list[Incident]:
@@ -240,7 +242,7 @@ def _incident(group_: _Group) -> Incident:
         kind=head.kind,
         title=head.title + (f" and {more} more operation{'s' if more > 1 else ''}" if more else ""),
         reason=reason,
-        start_us=min(a.start_us for a in alerts),
+        start_us=start_of(alerts),
         end_us=None if is_open else last_us,
         last_us=last_us,
         alerts=tuple(ordered),
@@ -248,6 +250,30 @@ def _incident(group_: _Group) -> Incident:
         evidence=tuple(dict.fromkeys(e for a in ordered for e in a.evidence))[:5],
         joined=tuple(group_.joined),
     )
+
+
+def start_of(alerts: Sequence[Alert]) -> int:
+    """Return when the matter began, µs: by what is known to the record before what a window of minutes suggests.
+
+    A rise of the error share is dated by its window; a new error of the same service by its first record. One slow
+    operation alone may be chance, so among several it is the second that dates a latency incident.
+    """
+    news: dict[StreamKey, int] = {}
+    for alert in alerts:
+        if alert.kind is AnomalyKind.NEW_ERROR:
+            news[alert.stream] = min(alert.start_us, news.get(alert.stream, alert.start_us))
+    starts = sorted(
+        alert.start_us if alert.kind is not AnomalyKind.ERROR_SPIKE else max(alert.start_us, _dated(alert, news))
+        for alert in alerts
+    )
+    is_slow = all(alert.kind is AnomalyKind.LATENCY for alert in alerts)
+    return starts[1] if is_slow and len(starts) > 2 else starts[0]
+
+
+def _dated(alert: Alert, news: dict[StreamKey, int]) -> int:
+    """Return the start of the new error that an error spike of the same service shows, its own where there is none."""
+    first_us = news.get(alert.stream, alert.start_us)
+    return first_us if first_us - alert.start_us <= _WINDOW_US else alert.start_us
 
 
 def _by_headline(alert: Alert) -> tuple[int, int, int, int, str]:
