@@ -49,4 +49,4 @@ def serve(data_dir: Path | str, host: str = "127.0.0.1", port: int = DEFAULT_POR
 
 
 def _missing(exc: ModuleNotFoundError) -> UsageError:
-    return UsageError(f"the API needs the package {exc.name!r}: pip install 'fm-anomaly[serve]'")
+    return UsageError(f"the API needs the package {exc.name!r}: pip install '.[serve]'")

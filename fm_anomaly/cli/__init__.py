@@ -27,7 +27,7 @@ the first five minutes:
   fm-anomaly watch -- docker logs -f api   say it while it happens
   fm-anomaly doctor app.log                what is received, and how well?
 
-exit codes: 0 nothing found, 2 usage error, 3 findings at or above --fail-on
+exit codes: 0 done, 2 usage error, 3 findings at or above --fail-on
 """
 
 

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         import sklearn  # noqa: F401 - told here, in one sentence, and not from the middle of the fit
     except ModuleNotFoundError as exc:
-        raise UsageError(f"categorize needs the package {exc.name!r}: pip install 'fm-anomaly[categories]'") from exc
+        raise UsageError(f"categorize needs the package {exc.name!r}: pip install '.[categories]'") from exc
     from dataclasses import asdict
 
     from fm_anomaly.cli.console import print_lines

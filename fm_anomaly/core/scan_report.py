@@ -27,6 +27,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MARGIN_BUCKETS = 30
 _MAX_POINTS = 400
 _MIN_TOLD = 5
+_USUAL_BUCKETS = 1_440
+_MIN_USUAL = 10
+_SERIES_NAMES = {"template": "this error", "exception": "this exception"}
 
 Json = dict[str, Any]
 
@@ -320,7 +323,7 @@ def _n_in(pipeline: Pipeline, incident: Incident, alert: Alert, name: str, subje
 
 
 def _series(pipeline: Pipeline, incident: Incident) -> Json | None:
-    """Return the series that shows the headline: values a bucket around it, and the band where it was judged."""
+    """Return the series that shows the headline: values a bucket around it, and the range that was usual before it."""
     head = incident.alerts[0]
     name, subject, unit = _series_of(head)
     points = dict(pipeline.history.points(head.stream, name, subject))
@@ -334,23 +337,37 @@ def _series(pipeline: Pipeline, incident: Incident) -> Json | None:
     end = min(last, incident.last_us + margin)
     step = step_us * max(1, -(-((end - start) // step_us) // _MAX_POINTS))
     values = [_over(points, at, step, step_us, is_mean=name == "latency") for at in range(start, end + 1, step)]
+    low, high = _usual(points, first, incident.start_us, step_us, is_mean=name == "latency")
     return {
-        "name": f"{head.stream.service} {subject or name}" if name == "latency" else f"{head.stream.service} {name}",
+        "name": f"{head.stream.service} {subject if name == 'latency' else _SERIES_NAMES.get(name, name)}",
         "unit": unit,
         "start": iso(start),
         "step_s": step // US_PER_S,
         "values": values,
-        "low": [head.expected_low] * len(values),
-        "high": [head.expected_high] * len(values),
+        "low": [low] * len(values),
+        "high": [high] * len(values),
     }
 
 
 def _series_of(alert: Alert) -> tuple[str, str, str]:
     if alert.kind is AnomalyKind.LATENCY:
         return "latency", alert.subject, "ms"
-    if alert.kind in (AnomalyKind.NEW_ERROR, AnomalyKind.ERROR_SPIKE):
+    if alert.kind is AnomalyKind.NEW_ERROR:
+        return "template" if alert.subject in alert.template_ids else "exception", alert.subject, "records/min"
+    if alert.kind is AnomalyKind.ERROR_SPIKE:
         return ERRORS, "", "errors/min"
     return VOLUME, "", "records/min"
+
+
+def _usual(
+    points: dict[int, float], first: int, start_us: int, step_us: int, *, is_mean: bool
+) -> tuple[float | None, float | None]:
+    """Return the 5th and 95th percentile of a bucket's values before the incident; (None, None) where there are few."""
+    times = range(max(first, start_us - _USUAL_BUCKETS * step_us) // step_us * step_us, start_us - step_us, step_us)
+    before = sorted(points.get(t, 0.0) for t in times if not is_mean or t in points)
+    if len(before) < _MIN_USUAL:
+        return None, None
+    return before[len(before) // 20], before[-1 - len(before) // 20]
 
 
 def _over(points: dict[int, float], at: int, step: int, step_us: int, *, is_mean: bool) -> float | None:

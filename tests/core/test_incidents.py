@@ -134,3 +134,18 @@ def test_order_of_alerts_does_not_matter() -> None:
     ]
     shuffled = rng.sample(alerts, len(alerts))
     assert group(alerts) == group(shuffled)
+
+
+def test_an_incident_begins_with_the_record_and_not_with_the_window() -> None:
+    """An error spike is dated by its window, the new error of the same service by its first record."""
+    spike = _alert("api", AnomalyKind.ERROR_SPIKE, 10)
+    news = _alert("api", AnomalyKind.NEW_ERROR, 13, subject="t1")
+    (incident,) = group([spike, news])
+    assert incident.start_us == news.start_us
+
+
+def test_one_slow_operation_alone_does_not_date_an_incident_of_several() -> None:
+    """Among three slow operations it is the second that tells when."""
+    slow = [_alert("api", AnomalyKind.LATENCY, start, 40, subject=f"op{start}") for start in (10, 14, 15)]
+    (incident,) = group(slow)
+    assert incident.start_us == slow[1].start_us
