@@ -18,6 +18,7 @@ from fm_anomaly.core.anomalies import AnomalyKind
 from fm_anomaly.core.frames import US_PER_S
 from fm_anomaly.core.history import ERRORS, VOLUME
 from fm_anomaly.core.incidents import Incident, group
+from fm_anomaly.core.reasons import duration
 
 if TYPE_CHECKING:
     from fm_anomaly.core.pipeline import Pipeline
@@ -248,7 +249,7 @@ def _incident(pipeline: Pipeline, incident: Incident, number: int) -> Json:
         "kind": incident.kind.value,
         "title": incident.title,
         "services": list(incident.services),
-        "reason": incident.reason,
+        "reason": _reason(pipeline, incident),
         "start": iso(incident.start_us),
         "end": iso(incident.end_us if incident.end_us is not None else incident.last_us),
         "state": "firing" if incident.end_us is None else "resolved",
@@ -293,6 +294,21 @@ def _evidence(line: Evidence) -> Json:
         "service": line.service,
         "text": line.text,
     }
+
+
+def _reason(pipeline: Pipeline, incident: Incident) -> str:
+    """Return the incident's sentence; a new error's rate, that of its first minutes, gives way to the count of all."""
+    first, *rest = incident.reason.split(" · ")
+    counts = [
+        _n_in(pipeline, incident, alert, "template", template_id)
+        for alert in incident.alerts
+        if alert.stream == incident.alerts[0].stream and alert.kind is AnomalyKind.NEW_ERROR
+        for template_id in alert.template_ids[:1]
+    ]
+    if incident.kind is not AnomalyKind.NEW_ERROR or not counts or not rest or "expected" not in rest[0]:
+        return incident.reason
+    lasted = duration(incident.last_us - incident.start_us)
+    return " · ".join([first, f"{max(counts):,} in {lasted}, expected 0", *rest[1:]])
 
 
 def _what(pipeline: Pipeline, incident: Incident) -> list[str]:
