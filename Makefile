@@ -44,7 +44,10 @@ lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/mypy
 
 bench: $(STAMP) ## speed and memory beside rivals, in one run, on one core
-	$(BIN)/python benchmarks/scan_speed.py $(ARGS)
+	$(BIN)/python benchmarks/scan_speed.py
+	$(BIN)/python benchmarks/stages.py
+	$(BIN)/python benchmarks/templating.py $(if $(wildcard $(DATA)/loghub),--data "$(DATA)/loghub")
+	$(BIN)/python benchmarks/limits.py
 
 evaluate: $(STAMP) ## quality beside baselines: our own samples, and public data where it is present
 	$(BIN)/fm-anomaly evaluate samples
