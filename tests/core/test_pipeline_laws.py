@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterable
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def sample(fmt: Format, seed: int = 3) -> bytes:
                 seed=seed,
                 days=0.4,
                 format=fmt,
-                max_lines=9_000,
+                max_lines=6_000,
                 is_merged=True,
                 kinds=(FaultKind.OUTAGE, FaultKind.BURST),
             ),
@@ -71,6 +72,12 @@ def run(pieces: Iterable[bytes], *, restore_at: int | None = None, observe_stats
     return report
 
 
+@cache
+def undisturbed(fmt: Format) -> dict[str, Any]:
+    """Return what the sample gives when nothing interrupts it."""
+    return run(at_random(sample(fmt), 5))
+
+
 def by_bytes(data: bytes, size: int) -> list[bytes]:
     """Cut the data every `size` bytes, lines or not."""
     return [data[at : at + size] for at in range(0, len(data), size)]
@@ -95,22 +102,21 @@ def test_cuts_never_show(fmt: Format) -> None:
     data = sample(fmt)
     whole = run([data])
     assert whole["incidents"], "the sample must hold an incident, or the law says little"
-    for pieces in (by_bytes(data, 77_777), by_lines(data, 100), at_random(data, 1), at_random(data, 2)):
+    for pieces in (by_bytes(data, 77_777), by_lines(data, 150), at_random(data, 1)):
         assert run(pieces) == whole
 
 
 def test_line_by_line_is_the_same() -> None:
     """Law 3: the smallest cut there is."""
-    data = b"".join(sample(Format.PLAIN).splitlines(keepends=True)[:1_500])
+    data = b"".join(sample(Format.PLAIN).splitlines(keepends=True)[:800])
     assert run(by_lines(data, 1)) == run([data])
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@pytest.mark.parametrize("at", [0, 3, 17, 38])
+@pytest.mark.parametrize("at", [0, 17, 38])
 def test_a_snapshot_changes_nothing(fmt: Format, at: int) -> None:
     """Law 1: snapshot and restore between any two pieces; what follows is as if nothing had happened."""
-    pieces = at_random(sample(fmt), 5)
-    assert run(pieces, restore_at=at) == run(pieces)
+    assert run(at_random(sample(fmt), 5), restore_at=at) == undisturbed(fmt)
 
 
 def test_looking_changes_nothing() -> None:
@@ -150,7 +156,13 @@ def test_records_out_of_order_within_the_lateness_keep_the_alerts() -> None:
     lines = sample(Format.PLAIN).splitlines(keepends=True)
     stamped = [line for line in lines if line[:2] == b"20"]
     rng = random.Random(9)
-    shuffled = [line for _, line in sorted((i + rng.uniform(0, 8), line) for i, line in enumerate(stamped))]
+    within_s = PipelineParams().windows.lateness_s - 2
+
+    def arrives(line: bytes) -> float:
+        return datetime.fromisoformat(line[:19].decode()).timestamp() + rng.uniform(0, within_s)
+
+    shuffled = [line for _, line in sorted(((arrives(line), line) for line in stamped), key=lambda pair: pair[0])]
+    assert shuffled != stamped
     one, other = run([b"".join(stamped)]), run([b"".join(shuffled)])
     for name in ("lines", "records", "counted", "late"):
         assert one["intake"][name] == other["intake"][name]
