@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import fm_anomaly
+from fm_anomaly.core.accounting import IntakeCounts
 from fm_anomaly.core.alerts import Alert, AlertState, Evidence
 from fm_anomaly.core.anomalies import AnomalyKind
 from fm_anomaly.core.frames import US_PER_S
@@ -39,6 +40,7 @@ def scan_report(pipeline: Pipeline, names: Sequence[str], elapsed_s: float) -> J
     """Return the report on everything that `pipeline` has seen; `names` are those of the sources."""
     counts = pipeline.counts()
     incidents = group(_so_far(pipeline, counts.last_us), pipeline.params.incidents)
+    rows = templates(pipeline)
     zone_assumed = 2 * counts.zones.get("none", 0) > sum(counts.zones.values())
     return {
         "schema": SCHEMA,
@@ -52,13 +54,13 @@ def scan_report(pipeline: Pipeline, names: Sequence[str], elapsed_s: float) -> J
             "lines_per_s": round(counts.lines / elapsed_s) if elapsed_s > 0 else 0,
             "zone": {"name": pipeline.params.parsing.tz, "assumed": zone_assumed},
         },
-        "intake": _intake(pipeline),
+        "intake": _intake(pipeline, counts),
         "services": _services(pipeline),
-        "templates": templates(pipeline),
+        "templates": rows,
         "exception_types": _exception_types(pipeline),
         "incidents": [_incident(pipeline, i, n) for n, i in enumerate(_by_worth(incidents), start=1)],
         "known": _known(pipeline),
-        "digest": _digest(pipeline, incidents),
+        "digest": _digest(pipeline, incidents, rows),
     }
 
 
@@ -116,8 +118,7 @@ def templates(pipeline: Pipeline) -> list[Json]:
     return sorted(rows, key=lambda row: (-row["count"], row["service"], row["template_id"], row["event_key"]))
 
 
-def _intake(pipeline: Pipeline) -> Json:
-    counts = pipeline.counts()
+def _intake(pipeline: Pipeline, counts: IntakeCounts) -> Json:
     names = ("lines", "records", "continuations", "blanks", "rejects", "skipped_own")
     more = ("bytes", "truncated", "repaired", "tracebacks", "bad_times", "timeless")
     return {
@@ -195,7 +196,7 @@ def _known(pipeline: Pipeline) -> list[Json]:
     ]
 
 
-def _digest(pipeline: Pipeline, incidents: Sequence[Incident]) -> list[Json]:
+def _digest(pipeline: Pipeline, incidents: Sequence[Incident], rows: Sequence[Json]) -> list[Json]:
     """Return what is worth a line but no page, without what an incident tells already.
 
     Errors that came before there was a history to hold them against are told here too: nothing is silent.
@@ -215,10 +216,10 @@ def _digest(pipeline: Pipeline, incidents: Sequence[Incident]) -> list[Json]:
         }
         for entry in pipeline.book.digest
         if not {(entry.stream, named) for named in (entry.subject, *entry.template_ids)} & told
-    ] + _from_the_start(pipeline, {named for _, named in told})
+    ] + _from_the_start(pipeline, {named for _, named in told}, rows)
 
 
-def _from_the_start(pipeline: Pipeline, told: set[str]) -> list[Json]:
+def _from_the_start(pipeline: Pipeline, told: set[str], rows: Sequence[Json]) -> list[Json]:
     """Return error templates of several records that are told nowhere else."""
     told = told | {named for entry in pipeline.book.digest for named in (entry.subject, *entry.template_ids)}
     told |= {known.template_id for known in pipeline.detection.known()}
@@ -232,7 +233,7 @@ def _from_the_start(pipeline: Pipeline, told: set[str]) -> list[Json]:
             "count": row["errors"],
             "template_ids": [row["template_id"]],
         }
-        for row in templates(pipeline)
+        for row in rows
         if row["errors"] >= _MIN_TOLD and 2 * row["errors"] >= row["count"] and row["template_id"] not in told
     ]
 
