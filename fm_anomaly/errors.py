@@ -6,7 +6,10 @@
     │   └── SourceError     an input cannot be opened or read
     ├── SnapshotError       a snapshot cannot be read: wrong magic, version or checksum
     ├── ModelError          a model under models/ cannot be loaded
-    └── StoreError          the store refused a read or a write
+    ├── StoreError          the store refused a read or a write
+    ├── DecodeError         a request of a wire protocol cannot be read (HTTP 400, 413 or 415)
+    ├── BusyError           more comes than can be taken; come again later (HTTP 429)
+    └── DiskFullError       a batch could not be kept; nothing of it was taken (HTTP 507)
 
 A message names the thing, the value and the next step. Bad *data* never raises:
 it is counted and set aside (see `core.accounting`).
@@ -41,3 +44,23 @@ class ModelError(FmAnomalyError):
 
 class StoreError(FmAnomalyError):
     """The store refused a read or a write."""
+
+
+class DecodeError(FmAnomalyError):
+    """A request of a wire protocol cannot be read; nothing of it was taken. `status` is its HTTP status."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class BusyError(FmAnomalyError):
+    """More comes than can be taken; the sender should come again after `retry_after_s` seconds."""
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DiskFullError(FmAnomalyError):
+    """A batch could not be written ahead; nothing of it was taken."""

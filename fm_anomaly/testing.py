@@ -1,4 +1,4 @@
-"""Fakes that the package ships: a clock that moves only when told, and small logs with and without an incident.
+"""Fakes that the package ships: a clock that moves only when told, an intake that keeps what it is given, small logs.
 
 For tests of live sources and of the service; no part of the package needs it to run.
 """
@@ -8,6 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fm_anomaly.core.commands import Command
+    from fm_anomaly.ingest.batches import Batch
+    from fm_anomaly.service.intake import Receipt
 
 _START = datetime(2026, 3, 2, 10, 0, 0)
 _TRACEBACK = """Traceback (most recent call last):
@@ -46,6 +52,37 @@ class ManualClock:
         self.advance(seconds)
         if self._on_sleep is not None:
             self._on_sleep(self._now_us)
+
+
+class ListIntake:
+    """An intake that keeps what it is given, for tests of routes and listeners; `refusal` is raised instead if set."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[str, Batch, str | None]] = []
+        self.commands: list[tuple[str, Command]] = []
+        self.refusal: Exception | None = None
+        self._seq_by_id: dict[tuple[str, str], int] = {}
+
+    async def submit(self, tenant: str, batch: Batch, batch_id: str | None = None) -> Receipt:
+        """Keep a batch, once for each tenant and id."""
+        from fm_anomaly.service.intake import Receipt
+
+        if self.refusal is not None:
+            raise self.refusal
+        known = self._seq_by_id.get((tenant, batch_id)) if batch_id is not None else None
+        if known is not None:
+            return Receipt(known, batch.n_lines, is_duplicate=True)
+        self.batches.append((tenant, batch, batch_id))
+        if batch_id is not None:
+            self._seq_by_id[tenant, batch_id] = len(self.batches)
+        return Receipt(len(self.batches), batch.n_lines)
+
+    async def command(self, tenant: str, command: Command) -> dict[str, Any]:
+        """Keep a command."""
+        if self.refusal is not None:
+            raise self.refusal
+        self.commands.append((tenant, command))
+        return {"effect": "kept"}
 
 
 def quiet_log(minutes: int = 90, seed: int = 1) -> list[str]:

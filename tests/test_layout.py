@@ -19,7 +19,8 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "core": {"errors"},
     "config": _BOTTOM,
-    "testing": _BOTTOM,
+    # it fakes the intake too
+    "testing": {*_BOTTOM, "ingest", "service"},
     "ingest": _BOTTOM,
     "notify": _BOTTOM,
     "storage": _BOTTOM,
@@ -28,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "evaluation": {*_BOTTOM, "ingest", "scanning", "config"},
     "service": {*_BOTTOM, "config", "scanning", "ingest", "notify", "storage"},
     "engine": {*_BOTTOM, "config"},
-    "api": {*_BOTTOM, "config", "storage", "service"},
+    "api": {*_BOTTOM, "config", "ingest", "storage", "service"},
 }
 TOPMOST = {"cli", "__init__", "__main__"}
 

@@ -12,6 +12,7 @@ import fastapi
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 
 from fm_anomaly import __version__
+from fm_anomaly.api.bodies import BodyReader
 from fm_anomaly.api.conventions import Conventions, add_error_handlers, is_loopback_host_header
 from fm_anomaly.api.schemas import (
     AlertBody,
@@ -23,16 +24,20 @@ from fm_anomaly.api.schemas import (
     Query,
 )
 from fm_anomaly.errors import StoreError
+from fm_anomaly.service.intake import Intake
 from fm_anomaly.storage import Store, alert, alert_history, alerts, incidents
 
 _ERRORS: dict[int | str, dict[str, type[ErrorBody]]] = {code: {"model": ErrorBody} for code in (400, 404, 422, 503)}
 
 
-def create_app(store: Store, tenant: str = "default", *, loopback_only: bool = False) -> FastAPI:
-    """Return the application that reads `tenant`'s part of `store`.
+def create_app(
+    store: Store, tenant: str = "default", *, intake: Intake | None = None, loopback_only: bool = False
+) -> FastAPI:
+    """Return the application that reads `tenant`'s part of `store`, and hands what is sent to `intake`.
 
-    With `loopback_only`, requests whose `Host` is not the loopback are refused. There is no `/docs`
-    page: its scripts would come from elsewhere. The schema is at `/api/v1/openapi.json`.
+    Routes find the intake as `request.app.state.intake`, and read bodies by `request.app.state.bodies`. Without
+    one it only reads. With `loopback_only`, requests whose `Host` is not the loopback are refused. There is no
+    `/docs` page: its scripts would come from elsewhere. The schema is at `/api/v1/openapi.json`.
     """
     app = FastAPI(
         title="fm_anomaly",
@@ -41,6 +46,7 @@ def create_app(store: Store, tenant: str = "default", *, loopback_only: bool = F
         docs_url=None,
         redoc_url=None,
     )
+    app.state.intake, app.state.bodies, app.state.tenant = intake, BodyReader(), tenant
     app.include_router(_finding_routes(store, tenant))
     app.include_router(_health_routes(store, tenant))
     add_error_handlers(app)

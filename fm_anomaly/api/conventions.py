@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fm_anomaly.api.schemas import ErrorBody
-from fm_anomaly.errors import FmAnomalyError, StoreError, UsageError
+from fm_anomaly.errors import BusyError, DecodeError, DiskFullError, FmAnomalyError, StoreError, UsageError
 
 # what a client sends is echoed into headers and logs: nothing that could break out of either
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -118,6 +118,14 @@ async def _on_invalid_request(request: Request, exc: Exception) -> JSONResponse:
 async def _on_own_error(request: Request, exc: Exception) -> JSONResponse:
     if isinstance(exc, UsageError):
         return _error(400, str(exc), request.state.correlation_id)
+    if isinstance(exc, DecodeError):
+        return _error(exc.status, str(exc), request.state.correlation_id)
+    if isinstance(exc, DiskFullError):
+        return _error(507, str(exc), request.state.correlation_id)
+    if isinstance(exc, BusyError):
+        response = _error(429, str(exc), request.state.correlation_id)
+        response.headers["Retry-After"] = str(exc.retry_after_s)
+        return response
     if isinstance(exc, StoreError):
         response = _error(503, str(exc), request.state.correlation_id)
         response.headers["Retry-After"] = "5"
