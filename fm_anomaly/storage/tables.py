@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 TABLES_VERSION = 1
@@ -129,6 +130,31 @@ templates = Table(
     Column("sample", Text, nullable=False),
     Column("aliases", JSON, nullable=False),
 )
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("tenant", String(128), primary_key=True),
+    # digest of the change that is told; a dot and the receiver's name behind it once the receiver is known
+    Column("id", String(128), primary_key=True),
+    # "" until it is known who wants to hear of it
+    Column("receiver", String(64), nullable=False),
+    Column("alert_id", String(128), nullable=False),
+    # fire, update, resolve
+    Column("action", String(32), nullable=False),
+    # a notice: core/notices.py
+    Column("payload", JSON, nullable=False),
+    # event time of what is told
+    Column("created_us", BigInteger, nullable=False),
+    # storage/outbox.py: State
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # the sender's clock: not tried before; of what is done with, when that was
+    Column("next_us", BigInteger, nullable=False, server_default=text("0")),
+    Column("last_error", Text, nullable=False, server_default=""),
+)
+Index("outbox_by_state", outbox.c.state, outbox.c.next_us)
+Index("outbox_by_alert", outbox.c.tenant, outbox.c.receiver, outbox.c.alert_id)
 
 intake = Table(
     "intake",
