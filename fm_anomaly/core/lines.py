@@ -61,6 +61,11 @@ class LineCutter:
         self._grow(data[last + 1 :])
         return lines, joined
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an unfinished line."""
+        return self._size > 0
+
     def flush(self) -> list[str]:
         """Return the unfinished line, if there is one, as if a line end had come."""
         return [self._take()] if self._size else []

@@ -85,6 +85,11 @@ class SourceParser:
         """Return the open tail, as if the source had ended here; feeding may go on."""
         return self._take(pl.Series(self._cutter.flush(), dtype=pl.String), None, is_last=True)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether `flush` would have something to end: an unfinished line or an open record."""
+        return bool(self._carry) or self._cutter.is_open
+
     def snapshot(self) -> dict[str, Any]:
         """Return all state as plain values."""
         return {

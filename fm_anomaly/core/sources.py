@@ -1,12 +1,13 @@
 """Stage zero for one source: bytes in, record frame with a time, a service and a running clock on every record out.
 
 The parser tells what a record says; this module fills what it leaves open: a record without a time takes the time
-of the one before it, a record without a service the source's name, and the source's clock says how far event time
-has come. It must not know templates, buckets or other sources.
+of the one before it, or of its receipt, a record without a service the source's name, and the source's clock says how
+far event time has come. It must not know templates, buckets or other sources.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from fm_anomaly.core.accounting import IntakeCounts
 from fm_anomaly.core.frames import US_PER_S
 from fm_anomaly.core.merging import CLOCK
 from fm_anomaly.core.parsing import ParsingParams, SourceParser
+from fm_anomaly.core.receipt_times import ReceiptTimes
 from fm_anomaly.core.state import State, pack_array, unpack_array
 
 N_WITNESSES = 3
@@ -46,6 +48,7 @@ class Source:
         self.n_future = 0
         self._parser = SourceParser(name.name, params)
         self._default_us = default_us
+        self._receipts: ReceiptTimes | None = None
         self._leading: list[pl.DataFrame] = []
         self._last_us: int | None = None
         self._witnesses: NDArray[np.int64] = np.empty(0, dtype=np.int64)
@@ -65,11 +68,31 @@ class Source:
         """Return the records that `data` completes, in the order of their lines."""
         return self._timed(self._parser.feed(data), is_last=False)
 
+    def receive(self, pieces: Sequence[tuple[bytes, int]]) -> pl.DataFrame:
+        """Return the records that `pieces` complete: whole lines, each with the time of its receipt, µs.
+
+        A source is either fed or received, never both.
+        """
+        if self._receipts is None:
+            self._receipts = ReceiptTimes()
+        for data, received_us in pieces:
+            self._receipts.note(data.count(b"\n"), received_us)
+        return self.feed(pieces[0][0] if len(pieces) == 1 else b"".join(data for data, _ in pieces))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `flush` would have something to end: an unfinished line, an open record, or leading records."""
+        return self._parser.is_open or any(frame.height for frame in self._leading)
+
     def flush(self) -> pl.DataFrame:
         """Return the open record too, as if the source had ended here."""
         return self._timed(self._parser.flush(), is_last=True)
 
     def _timed(self, frame: pl.DataFrame, *, is_last: bool) -> pl.DataFrame:
+        if self._receipts is not None and frame.height:
+            ts_us, n_future = self._receipts.times(frame["line"].to_numpy(), frame["ts_us"])
+            self.n_future += n_future
+            frame = frame.with_columns(pl.Series("ts_us", ts_us))
         if self._clock_us is None:
             self._leading.append(frame)
             held = pl.concat(self._leading) if len(self._leading) > 1 else frame
@@ -139,6 +162,7 @@ class Source:
             "clock_us": self._clock_us,
             "witnesses": pack_array(self._witnesses),
             "n_future": self.n_future,
+            "receipts": None if self._receipts is None else self._receipts.snapshot(),
             "leading": None if held is None else held.to_dict(as_series=False),
             "parser": self._parser.snapshot(),
         }
@@ -151,6 +175,8 @@ class Source:
         source._last_us, source._clock_us = state["last_us"], state["clock_us"]
         source._witnesses = unpack_array(state["witnesses"])
         source.n_future = state["n_future"]
+        if state["receipts"] is not None:
+            source._receipts = ReceiptTimes.restore(state["receipts"])
         leading: dict[str, Any] | None = state["leading"]
         if leading is not None:
             from fm_anomaly.core.frames import RECORD_SCHEMA
