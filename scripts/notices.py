@@ -2,7 +2,7 @@
 
     python scripts/notices.py [--check]
 
-Follows the requirements in pyproject.toml (base, serve, categories) through the installed packages. With
+Follows the requirements in pyproject.toml (base, serve, postgresql, categories) through the installed packages. With
 --check it writes nothing and exits 1 where the file lacks a package or names one that is no longer used.
 """
 
@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTICES = ROOT / "THIRD_PARTY_NOTICES.md"
-EXTRAS = ("serve", "categories")
+EXTRAS = ("serve", "postgresql", "categories")
 
 _HEAD = """\
 # Third-party notices

@@ -22,7 +22,7 @@ from fm_anomaly.core.incidents import Incident
 from fm_anomaly.core.parsing import SourceParser
 from fm_anomaly.core.pipeline import Pipeline
 from fm_anomaly.core.state import MAGIC, SCHEMA_VERSION, Snapshot
-from fm_anomaly.core.templates import Template
+from fm_anomaly.core.template_values import Template
 from fm_anomaly.errors import UsageError
 from fm_anomaly.evaluation.outage import OutageParams, outage
 from fm_anomaly.ingest.position import Position

@@ -118,7 +118,7 @@ class AlertBody(BaseModel):
 class AlertEventBody(BaseModel):
     """One step of an alert."""
 
-    action: Literal["triggered", "updated", "resolved"]
+    action: str
     at: str
     severity: AlertSeverity
 

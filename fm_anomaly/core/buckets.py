@@ -12,7 +12,8 @@ from fm_anomaly.core.anomalies import Anomaly
 from fm_anomaly.core.features import ClosedBucket, ExceptionCount, TemplateCount
 from fm_anomaly.core.state import State
 from fm_anomaly.core.streams import Streams
-from fm_anomaly.core.templates import MergeAt, TemplateStore
+from fm_anomaly.core.template_values import MergeAt
+from fm_anomaly.core.templates import TemplateStore
 from fm_anomaly.core.windows import N_EVIDENCE, ExceptionTally, OpenBucket, Tally
 
 

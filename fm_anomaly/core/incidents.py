@@ -211,7 +211,9 @@ def _said(alert: Alert) -> str:
 
 
 def _names(alert: Alert, service: str) -> bool:
-    return len(service) > 2 and re.search(rf"(?<![\w-]){re.escape(service)}(?![\w-])", _said(alert)) is not None
+    if len(service) <= 2 or service not in (said := _said(alert)):
+        return False
+    return re.search(rf"(?<![\w-]){re.escape(service)}(?![\w-])", said) is not None
 
 
 def _words(alert: Alert) -> list[str]:

@@ -14,7 +14,7 @@ import polars as pl
 
 from fm_anomaly.core.masks import HEX_MASKS, KEY_VALUE, MASKS, mark_value
 from fm_anomaly.core.normalizing import fold_digits
-from fm_anomaly.core.templates import Template
+from fm_anomaly.core.template_values import Template
 from fm_anomaly.core.tokens import split
 
 Parameters = list[tuple[str, str]]

@@ -9,7 +9,7 @@ the environment, and it must not know who reads the events.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
@@ -24,6 +24,7 @@ from fm_anomaly.core.anomalies import Anomaly
 from fm_anomaly.core.buckets import BucketMaker
 from fm_anomaly.core.commands import Command
 from fm_anomaly.core.detection import Detection
+from fm_anomaly.core.features import ClosedBucket
 from fm_anomaly.core.frames import Severity, empty_frame
 from fm_anomaly.core.history import History
 from fm_anomaly.core.incidents import IncidentParams
@@ -83,6 +84,10 @@ class PipelineParams:
     incidents: IncidentParams = field(default_factory=IncidentParams)
 
 
+LineOf = Callable[[int], Evidence | None]
+"""The first line of a template (its index) in the bucket that is being closed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """Whole lines of a live source, each ended by a line feed, and when they were received, µs."""
@@ -120,6 +125,8 @@ class Pipeline:
         self.history = History()
         self.n_counted = 0
         self.n_late = 0
+        self.on_closed: Callable[[Sequence[ClosedBucket], LineOf], None] | None = None
+        """Told of each closed bucket of all streams, in order; what it does must not reach back in here."""
         self._makes = BucketMaker(self.templates, self.streams)
         self._says_duration: list[bool] = []
         self._closing: tuple[OpenBucket, _Batch | None] = (OpenBucket(), None)
@@ -311,18 +318,27 @@ class Pipeline:
         self.history.add(buckets)
         anomalies = self.detection.close(start_us, buckets, end_us=end_us)
         self._closing = (content, batch)
+        if self.on_closed is not None:
+            self.on_closed(buckets, self._line_of)
         return self.book.apply(anomalies, tick_us)
+
+    def _line_of(self, template: int) -> Evidence | None:
+        tally = self._closing[0].templates.get(template)
+        return next(iter(self._lines(tally.rows[:1])), None) if tally is not None else None
 
     def _evidence(self, anomaly: Anomaly) -> tuple[Evidence, ...]:
         """Return the lines behind an anomaly of the bucket that is being closed."""
-        content, batch = self._closing
+        return tuple(self._lines(self._makes.rows_of(anomaly, self._closing[0])))
+
+    def _lines(self, rows: Sequence[object]) -> list[Evidence]:
+        batch = self._closing[1]
         found: list[list[Any]] = []
-        for row in self._makes.rows_of(anomaly, content):
+        for row in rows:
             if isinstance(row, list):
                 found.append(row)
             elif isinstance(row, int) and batch is not None:
                 found += batch.evidence([row])
-        return tuple(Evidence(*line) for line in found)
+        return [Evidence(*line) for line in found]
 
     def end(self) -> list[AlertEvent]:
         """Close every bucket that has records; the last one is judged as far as the newest record goes."""

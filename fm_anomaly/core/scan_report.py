@@ -55,7 +55,7 @@ def scan_report(pipeline: Pipeline, names: Sequence[str], elapsed_s: float) -> J
             "zone": {"name": pipeline.params.parsing.tz, "assumed": zone_assumed},
         },
         "intake": _intake(pipeline, counts),
-        "services": _services(pipeline),
+        "services": services(pipeline),
         "templates": rows,
         "exception_types": _exception_types(pipeline),
         "incidents": [_incident(pipeline, i, n) for n, i in enumerate(_by_worth(incidents), start=1)],
@@ -139,18 +139,19 @@ def _by_count(tally: dict[str, int]) -> dict[str, int]:
     return dict(sorted(tally.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _services(pipeline: Pipeline) -> list[Json]:
+def services(pipeline: Pipeline) -> list[Json]:
+    """Return every service with its totals, what it has learned and its templates' health, most records first."""
     totals: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
     for index, standing in enumerate(pipeline.standing_templates()):
         row = totals[pipeline.templates.templates[index].stream]
         row[0] += int(pipeline.stats.count[index])
         row[1] += int(pipeline.stats.n_errors[index])
         row[2] += index == standing
-    services = []
+    rows = []
     for stream, key in enumerate(pipeline.streams.keys):
         learned = pipeline.detection.learned(key)
         records, errors, n_templates = totals[stream]
-        services.append(
+        rows.append(
             {
                 "service": key.service,
                 "records": records,
@@ -161,7 +162,7 @@ def _services(pipeline: Pipeline) -> list[Json]:
                 "health": pipeline.templates.health(stream).state.value,
             }
         )
-    return sorted(services, key=lambda service: (-service["records"], service["service"]))
+    return sorted(rows, key=lambda service: (-service["records"], service["service"]))
 
 
 def _exception_types(pipeline: Pipeline) -> list[Json]:
@@ -250,11 +251,11 @@ def _incident(pipeline: Pipeline, incident: Incident, number: int) -> Json:
         "kind": incident.kind.value,
         "title": incident.title,
         "services": list(incident.services),
-        "reason": _reason(pipeline, incident),
+        "reason": reason(pipeline, incident),
         "start": iso(incident.start_us),
         "end": iso(incident.end_us if incident.end_us is not None else incident.last_us),
         "state": "firing" if incident.end_us is None else "resolved",
-        "what": _what(pipeline, incident),
+        "what": what(pipeline, incident),
         "joined": list(incident.joined),
         "alerts": [_alert(alert) for alert in incident.alerts],
         "template_ids": list(incident.template_ids),
@@ -297,7 +298,7 @@ def _evidence(line: Evidence) -> Json:
     }
 
 
-def _reason(pipeline: Pipeline, incident: Incident) -> str:
+def reason(pipeline: Pipeline, incident: Incident) -> str:
     """Return the incident's sentence; a new error's rate, that of its first minutes, gives way to the count of all."""
     first, *rest = incident.reason.split(" · ")
     counts = [
@@ -312,7 +313,7 @@ def _reason(pipeline: Pipeline, incident: Incident) -> str:
     return " · ".join([first, f"{max(counts):,} in {lasted}, expected 0", *rest[1:]])
 
 
-def _what(pipeline: Pipeline, incident: Incident) -> list[str]:
+def what(pipeline: Pipeline, incident: Incident) -> list[str]:
     """Return one line for each of the most frequent templates, then the exception identities, most records first."""
     by_id = {t.template_id: t for t in pipeline.templates.templates}
     counts: Counter[str] = Counter()

@@ -19,10 +19,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fm_anomaly.core.normalizing import NORMALIZER_VERSION, Normalized, fold_digits, mask_hex, normalize, write
+from fm_anomaly.core.normalizing import NORMALIZER_VERSION, Normalized, fold_digits, mask_hex, normalize
 from fm_anomaly.core.template_health import HealthParams, HealthState, TemplateCounts, TemplateHealth, judge, suggest
-from fm_anomaly.core.template_merging import OPEN, Tokens
+from fm_anomaly.core.template_merging import Tokens
 from fm_anomaly.core.template_mining import MiningParams, PairMiner
+from fm_anomaly.core.template_values import MergeAt, Template, template_from_plain, template_to_plain
 from fm_anomaly.core.tokens import is_word
 from fm_anomaly.errors import SnapshotError, UsageError
 
@@ -50,53 +51,6 @@ class TemplateParams:
     max_shapes: int = 50_000
     max_pairs: int = 8_000
     max_cached: int = 200_000
-
-
-@dataclass(slots=True)
-class Template:
-    """An event type. `template_id` never changes; `text` widens; a merged one points to its successor.
-
-    `kinds` holds the mask type of each token, "" for a constant. `is_coarse` marks the catch-all of a stream
-    whose templates exploded; it says nothing about one event.
-    """
-
-    template_id: str
-    stream: int
-    event_key: str
-    tokens: Tokens
-    kinds: tuple[str, ...]
-    gaps: tuple[str, ...]
-    born_order: int
-    is_coarse: bool = False
-    merged_into: int | None = None
-    aliases: list[str] = field(default_factory=list)
-    birth_text: str = ""
-    """The text as it was born, for what is said about it later: the same however its records were cut."""
-
-    @property
-    def text(self) -> str:
-        """The template as people see it, wildcards typed."""
-        return write(self.tokens, self.kinds, self.gaps)
-
-    def open_slots(self, tokens: Tokens) -> None:
-        """Make a wildcard of each slot that `tokens` has open."""
-        if len(tokens) == len(self.kinds):
-            self.kinds = tuple("*" if t == OPEN else k for t, k in zip(tokens, self.kinds, strict=True))
-
-    def widen(self, kinds: tuple[str, ...]) -> None:
-        """Take a further message's mask types: a wildcard of two types has none."""
-        if kinds != self.kinds and len(kinds) == len(self.kinds):
-            pairs = zip(self.kinds, kinds, strict=True)
-            self.kinds = tuple(mine if not mine or mine == its else "*" for mine, its in pairs)
-
-
-@dataclass(frozen=True, slots=True)
-class MergeAt:
-    """A merge, and the row of the last `assign` that brought it: from that row on, `into` stands for `index`."""
-
-    row: int
-    index: int
-    into: int
 
 
 @dataclass(slots=True)
@@ -190,6 +144,14 @@ class TemplateStore:
         """Return `indices` with merges followed, as they stand now."""
         return self._canonical_array()[indices] if self._canonical else indices
 
+    def standing(self, index: int) -> int:
+        """Return the template that stands for `index`, all merges followed."""
+        return self._canonical[index]
+
+    def members(self, index: int) -> list[int]:
+        """Return `index` and every template that it stands for."""
+        return [index, *self._followers.get(index, [])]
+
     def counts(self) -> Indices:
         """Return the records of each template, those of merged ones under their successor. Changes nothing."""
         own = np.zeros(len(self.templates), dtype=np.int64)
@@ -251,7 +213,7 @@ class TemplateStore:
         """Return the state as plain values. Changes nothing; caches are left out."""
         return {
             "normalizer": NORMALIZER_VERSION,
-            "templates": [_template_to_plain(t) for t in self.templates],
+            "templates": [template_to_plain(t) for t in self.templates],
             "canonical": list(self._canonical),
             "counts": self._counts[: len(self.templates)].tolist(),
             "streams": [
@@ -277,7 +239,7 @@ class TemplateStore:
                 "start them anew"
             )
         store = cls(params)
-        store.templates = [_template_from_plain(plain) for plain in state["templates"]]
+        store.templates = [template_from_plain(plain) for plain in state["templates"]]
         store._canonical = list(state["canonical"])
         for index, target in enumerate(store._canonical):
             if index != target:
@@ -499,15 +461,3 @@ class TemplateStore:
             tokens = (key[1] or "<*>", _OVERFLOW)
             coarse[key] = self._born(pair, tokens, ("" if key[1] else "*", "*"), ("", " ", ""), is_coarse=True)
         return coarse[key]
-
-
-def _template_to_plain(t: Template) -> list[Any]:
-    return [
-        t.template_id, t.stream, t.event_key, list(t.tokens), list(t.kinds), list(t.gaps), t.born_order,
-        t.is_coarse, t.merged_into, list(t.aliases), t.birth_text,
-    ]  # fmt: skip
-
-
-def _template_from_plain(plain: list[Any]) -> Template:
-    name, stream, event_key, tokens, kinds, gaps, *rest = plain
-    return Template(name, stream, event_key, tuple(tokens), tuple(kinds), tuple(gaps), *rest)

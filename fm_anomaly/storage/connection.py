@@ -1,7 +1,6 @@
-"""Opens the store: SQLite in write-ahead mode, one file, safe for several processes of one machine.
+"""Opens the store: SQLite in write-ahead mode, one file, or PostgreSQL by its URL.
 
-Knows the engine, its pragmas and the version of the tables; knows nothing of what the rows mean.
-PostgreSQL and migrations come with the service; until then another database is refused by name.
+Knows the engines, their pragmas and that tables have a version; knows nothing of what the rows mean.
 """
 
 from __future__ import annotations
@@ -13,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from fm_anomaly.errors import StoreError
 from fm_anomaly.storage import tables
+from fm_anomaly.storage.upgrading import stored_version, upgrade
 
 _BUSY_TIMEOUT_MS = 10_000
+_FORMS = "a path, sqlite:///folder/file.db, or postgresql://user:password@host/database"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Store:
     """An open store; safe to share between threads. Close it, or use it in a ``with``."""
 
     engine: Engine
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether it is PostgreSQL, not SQLite."""
+        return self.engine.dialect.name == "postgresql"
 
     def close(self) -> None:
         """Close every connection; the store cannot be used afterwards."""
@@ -41,15 +47,19 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection inside one read transaction: all queries see one state. Raises StoreError."""
-        with _as_store_error("read"), self.engine.begin() as connection:
+        engine = self.engine
+        if self.is_postgresql:
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with _as_store_error("read"), engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Yield a connection that holds the write lock from its first statement on. Raises StoreError.
+        """Yield a connection for one transaction of writes. Raises StoreError.
 
-        Rolled back whole if the body raises. Taking the lock first keeps "look, then write" free of
-        races: SQLite refuses to turn a stale read into a write, whatever the busy timeout.
+        Rolled back whole if the body raises. SQLite's write lock is held from the first statement on, which
+        keeps "look, then write" free of races: a stale read cannot be turned into a write, whatever the busy
+        timeout. On PostgreSQL `numbering.lock` is what keeps two writers of one tenant apart.
         """
         engine = self.engine.execution_options(fm_writes=True)
         with _as_store_error("write"), engine.begin() as connection:
@@ -62,16 +72,14 @@ def default_path(data_dir: Path) -> Path:
 
 
 def open_store(path_or_url: Path | str) -> Store:
-    """Open the store at a path or an ``sqlite:///…`` URL; folder and tables are made where absent.
+    """Open the store at a path, an ``sqlite:///…`` or a ``postgresql://…`` URL.
 
-    Raises StoreError where it is another database, no database, or of another tables' version.
+    Folder and tables are made where absent; tables of an earlier release are upgraded. Raises StoreError where it
+    is another database, no database, or of a later release's tables.
     """
-    url = _sqlite_url(path_or_url)
+    url = _url(path_or_url)
     with _as_store_error("open"):
-        engine = create_engine(url, json_serializer=_to_json)
-        event.listen(engine, "connect", _set_pragmas)
-        event.listen(engine, "begin", _begin)
-        store = Store(engine)
+        store = Store(_postgresql(url) if url.get_backend_name() == "postgresql" else _sqlite(url))
         try:
             _prepare(store)
         except BaseException:
@@ -80,19 +88,22 @@ def open_store(path_or_url: Path | str) -> Store:
     return store
 
 
-def _sqlite_url(path_or_url: Path | str) -> URL:
-    if isinstance(path_or_url, str) and "://" in path_or_url:
-        try:
-            url = make_url(path_or_url)
-        except ArgumentError as exc:
-            raise StoreError("store URL cannot be read: write a path, or sqlite:///folder/file.db") from exc
-        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
-            raise StoreError(
-                f"store of kind {url.get_backend_name()!r} is not supported: write a path, or sqlite:///folder/file.db"
-            )
-        path = Path(str(url.database))
-    else:
-        path = Path(path_or_url)
+def _url(path_or_url: Path | str) -> URL:
+    if isinstance(path_or_url, Path) or "://" not in path_or_url:
+        return _sqlite_url(Path(path_or_url))
+    try:
+        url = make_url(path_or_url)
+    except ArgumentError as exc:
+        raise StoreError(f"store URL cannot be read: write {_FORMS}") from exc
+    backend = url.get_backend_name()
+    if backend == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if backend != "sqlite" or url.database in (None, "", ":memory:"):
+        raise StoreError(f"store of kind {backend!r} is not supported: write {_FORMS}")
+    return _sqlite_url(Path(str(url.database)))
+
+
+def _sqlite_url(path: Path) -> URL:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # alerts hold lines of logs: a new file is its owner's alone, and SQLite's -wal and -shm take after it
@@ -102,17 +113,27 @@ def _sqlite_url(path_or_url: Path | str) -> URL:
     return URL.create("sqlite", database=str(path))
 
 
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, json_serializer=_to_json)
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    try:
+        # a server that was restarted is met anew before a statement fails on it
+        return create_engine(url, json_serializer=_to_json, pool_pre_ping=True)
+    except ModuleNotFoundError as exc:
+        raise StoreError(f"PostgreSQL needs the package {exc.name!r}: pip install 'fm-anomaly[postgresql]'") from exc
+
+
 def _prepare(store: Store) -> None:
+    with store.reading() as connection:
+        if stored_version(connection) == tables.REVISION:
+            return
     with store.writing() as connection:
-        tables.metadata.create_all(connection)
-        version = connection.scalar(select(tables.tables_version.c.version))
-        if version is None:
-            connection.execute(insert(tables.tables_version).values(version=tables.TABLES_VERSION))
-        elif version != tables.TABLES_VERSION:
-            raise StoreError(
-                f"store has tables of version {version}, this release reads {tables.TABLES_VERSION}: "
-                "give another path, or use the release that wrote it"
-            )
+        upgrade(connection)
 
 
 def _set_pragmas(dbapi_connection: Any, _record: object) -> None:

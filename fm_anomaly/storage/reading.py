@@ -85,12 +85,14 @@ class StoredAlert:
 
 @dataclass(frozen=True, slots=True)
 class StoredAlertEvent:
-    """One step of an alert: triggered, updated (its severity changed) or resolved."""
+    """One step of an alert: triggered, updated, resolved, or what a person did with it."""
 
-    seq: int
+    event_no: int
     action: str
     at_us: int
     severity: str
+    reason: str
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +181,8 @@ def alert(store: Store, tenant: str, alert_id: str) -> StoredAlert | None:
 
 def alert_history(store: Store, tenant: str, alert_id: str) -> tuple[StoredAlertEvent, ...]:
     """Return the steps of an alert, oldest first; none where the tenant has no such alert."""
-    table = tables.alert_events
-    query = select(table).where(table.c.tenant == tenant, table.c.alert_id == alert_id).order_by(table.c.seq)
+    table = tables.events
+    query = select(table).where(table.c.tenant == tenant, table.c.alert_id == alert_id).order_by(table.c.event_no)
     with store.reading() as connection:
         return tuple(_value(StoredAlertEvent, row) for row in connection.execute(query))
 

@@ -26,7 +26,7 @@ from fm_anomaly.storage import (
     tables,
 )
 from fm_anomaly.storage import templates as read_templates
-from fm_anomaly.storage.scans import _text
+from fm_anomaly.storage.writing import plain_text
 from tests.conftest import ROOT
 from tests.scan_objects import make_alert, make_incident, make_scan
 
@@ -144,10 +144,10 @@ def test_a_scan_of_another_shape_is_refused_whole(store: Store, spoil: Any) -> N
 @given(st.text(st.characters(), max_size=30))
 def test_any_text_can_be_stored(text: str) -> None:
     """NUL and lone surrogates, which databases refuse, are replaced; all other text comes back as it was."""
-    clean = _text(text)
+    clean = plain_text(text)
     assert "\0" not in clean
     assert clean.encode().decode() == clean
-    assert _text(clean) == clean
+    assert plain_text(clean) == clean
     if "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text):
         assert clean == text
 

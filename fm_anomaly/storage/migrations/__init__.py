@@ -1,0 +1,1 @@
+"""Migrations of the store, by Alembic: one file a version under `versions/`, run by `storage.upgrading`."""
