@@ -22,14 +22,15 @@ ROOMS: dict[str, set[str]] = {
     # it fakes the intake too
     "testing": {*_BOTTOM, "ingest", "service"},
     "ingest": _BOTTOM,
-    "notify": _BOTTOM,
+    "logs": {"errors"},
+    "notify": {*_BOTTOM, "logs"},
     "storage": _BOTTOM,
     # the drive of a scan: sources come in by a protocol
     "scanning": _BOTTOM,
     "evaluation": {*_BOTTOM, "ingest", "scanning", "config"},
-    "service": {*_BOTTOM, "config", "scanning", "ingest", "notify", "storage"},
+    "service": {*_BOTTOM, "logs", "config", "scanning", "ingest", "notify", "storage"},
     "engine": {*_BOTTOM, "config"},
-    "api": {*_BOTTOM, "config", "ingest", "storage", "service"},
+    "api": {*_BOTTOM, "logs", "config", "ingest", "storage", "service"},
 }
 TOPMOST = {"cli", "__init__", "__main__"}
 

@@ -9,83 +9,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
-from fm_anomaly.core.notices import Notice, NoticeRow, from_payload
+from fm_anomaly.core.notices import Notice, NoticeRow
+from fm_anomaly.core.outbox_rows import OutboxRow, Outcome, State
 from fm_anomaly.errors import UsageError
 from fm_anomaly.storage import tables
 from fm_anomaly.storage.connection import Store
 
+__all__ = ["Outbox", "OutboxCounts", "OutboxRow", "Outcome", "State", "enqueue"]
+
 _TABLE = tables.outbox
 _IDS_A_QUERY = 500
-_RANK = {"fire": 0, "update": 1, "resolve": 2}
-
-
-class State(StrEnum):
-    """Where a row stands."""
-
-    PENDING = "pending"
-    """To be sent, not before `next_us`."""
-    SENDING = "sending"
-    """Taken by a sender until `next_us`; after that it is pending again."""
-    HELD = "held"
-    """Sent, and to be sent again at `next_us`, until the alert is over."""
-    RESENDING = "resending"
-    """Held, and taken by a sender."""
-    SENT = "sent"
-    MERGED = "merged"
-    """Needed no message of its own: a later change of the same alert said it, or there was nothing left to say."""
-    ROUTED = "routed"
-    """Copied to each receiver that wants it."""
-    DEAD = "dead"
-    """Given up; people can look at it and send it again."""
 
 
 _TAKEN = {State.PENDING: State.SENDING, State.HELD: State.RESENDING}
 _GIVEN_BACK = {taken: state for state, taken in _TAKEN.items()}
 _DONE = (State.SENT, State.MERGED, State.HELD, State.RESENDING)
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """One change for one receiver."""
-
-    tenant: str
-    id: str
-    receiver: str
-    alert_id: str
-    action: str
-    payload: dict[str, Any]
-    created_us: int
-    state: str
-    attempts: int
-    next_us: int
-    last_error: str
-
-    @property
-    def order(self) -> tuple[int, int, str]:
-        """Sort key: the order in which the changes happened."""
-        return (self.created_us, _RANK.get(self.action, 0), self.id)
-
-    @property
-    def notice(self) -> Notice:
-        """What is told. Raises ValueError where the payload cannot be read."""
-        return from_payload(self.payload)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a row that a sender had taken."""
-
-    tenant: str
-    id: str
-    state: State
-    attempts: int
-    next_us: int
-    last_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +168,9 @@ class Outbox:
             again = update(_TABLE).where(same, or_(_TABLE.c.id == row_id, later))
             return connection.execute(again.values(state=State.PENDING, attempts=0, next_us=0)).rowcount
 
-    def abandon(self, tenant: str, receivers: Sequence[str], now_us: int) -> None:
+    def abandon(self, receivers: Sequence[str], now_us: int) -> None:
         """Give up what waits for receivers other than these: they have left the configuration."""
-        gone = and_(_TABLE.c.tenant == tenant, _TABLE.c.receiver != "", _TABLE.c.receiver.not_in(list(receivers)))
+        gone = and_(_TABLE.c.receiver != "", _TABLE.c.receiver.not_in(list(receivers)))
         why = "this receiver is not configured any more"
         waiting = _TABLE.c.state.in_([State.PENDING, State.SENDING])
         held = _TABLE.c.state.in_([State.HELD, State.RESENDING])

@@ -136,7 +136,7 @@ def test_a_receiver_that_is_gone_leaves_dead_letters(store: Store) -> None:
     claimed = outbox.claim("default", "pager", NOW_US, LEASE_US)
     outbox.finish([Outcome(row.tenant, row.id, State.PENDING, 0, 0) for row in claimed[:1]])
     outbox.finish([Outcome(row.tenant, row.id, State.HELD, 0, NOW_US) for row in claimed[1:]])
-    outbox.abandon("default", ["chat"], NOW_US)
+    outbox.abandon(["chat"], NOW_US)
     assert sorted(states(store).values()) == ["dead", "routed", "routed", "sent"]
     (counted,) = outbox.counts()
     assert (counted.receiver, counted.pending, counted.held, counted.dead) == ("pager", 0, 0, 1)

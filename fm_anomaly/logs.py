@@ -1,0 +1,98 @@
+"""Logs of our own: one JSON object a line on stderr, an event name with key-values, never fed back into ourselves.
+
+The shape is structlog's, as FaultMaven writes it: `event`, `logger`, `level`, `timestamp` and the fields. The name of
+every logger begins with `fm_anomaly`, which is how intake knows our records and skips them. Values are cut to a length;
+text out of logs belongs here masked only, or at DEBUG. It must not know who writes what.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TextIO
+
+ROOT = "fm_anomaly"
+_MAX_CHARS = 1_000
+_MAX_FIELDS = 32
+_RESERVED = frozenset({"event", "logger", "level", "timestamp"})
+
+Value = str | int | float | bool | None
+"""What a field may hold."""
+
+
+class Log:
+    """Writes events of one part of the program.
+
+    >>> Log("notify").logger.name
+    'fm_anomaly.notify'
+    """
+
+    def __init__(self, part: str) -> None:
+        self.logger = logging.getLogger(f"{ROOT}.{part}")
+
+    def debug(self, event: str, **fields: Value) -> None:
+        """Write what helps to find a fault in the program; the only level at which text of logs may stand unmasked."""
+        self._write(logging.DEBUG, event, fields)
+
+    def info(self, event: str, **fields: Value) -> None:
+        """Write what happened as it should."""
+        self._write(logging.INFO, event, fields)
+
+    def warning(self, event: str, **fields: Value) -> None:
+        """Write what went wrong and is being coped with."""
+        self._write(logging.WARNING, event, fields)
+
+    def error(self, event: str, **fields: Value) -> None:
+        """Write what went wrong and needs a person."""
+        self._write(logging.ERROR, event, fields)
+
+    def exception(self, event: str, **fields: Value) -> None:
+        """Write an error together with the traceback of the exception that is being handled."""
+        self._write(logging.ERROR, event, fields, with_traceback=True)
+
+    def _write(self, level: int, event: str, fields: Mapping[str, Value], *, with_traceback: bool = False) -> None:
+        if self.logger.isEnabledFor(level):
+            self.logger.log(level, event, extra={"fm_fields": dict(fields)}, exc_info=with_traceback)
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record of any logger as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its end."""
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")
+        out: dict[str, Value] = {
+            "event": _cut(record.getMessage()),
+            # a library's records are ours as well: told by this process, skipped on intake
+            "logger": record.name if record.name.split(".")[0] == ROOT else f"{ROOT}.lib.{record.name}",
+            "level": record.levelname.lower(),
+            "timestamp": moment.replace("+00:00", "Z"),
+        }
+        fields: Mapping[str, Value] = getattr(record, "fm_fields", {})
+        for name, value in list(fields.items())[:_MAX_FIELDS]:
+            out[f"{name}_" if name in _RESERVED else name] = _cut(value) if isinstance(value, str) else value
+        if record.exc_info:
+            out["exception"] = self.formatException(record.exc_info)[-8 * _MAX_CHARS :]
+        return json.dumps(out, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace").decode()
+
+
+def configure(level: str = "info", stream: TextIO | None = None) -> None:
+    """Send the records of this process to `stream` (stderr by default), ours from `level` on, libraries' warnings.
+
+    Calling it again replaces what the last call set up, and nothing that others have set up.
+    """
+    root = logging.getLogger()
+    for old in [handler for handler in root.handlers if isinstance(handler.formatter, JsonFormatter)]:
+        root.removeHandler(old)
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger(ROOT).setLevel(level.upper())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_CHARS else text[: _MAX_CHARS - 1] + "…"
