@@ -47,31 +47,38 @@ ROLES: dict[str, tuple[str, ...]] = {
         *("error_type", "exception_type", "error.type", "err.type", "exception.type", "error.name"),
         *("err.name", "errorType", "error_class", "exception_class", "exception.class", "thrown.name"),
         *("exception.exception_class", "attributes.exception.type", "Attributes.exception.type", "exc_type"),
+        "attributes.error_type",
     ),
     "exc_message": (
         *("error_message", "error.message", "err.message", "exception.message", "thrown.message"),
         *("exception_message", "exception.exception_message", "attributes.exception.message"),
         *("Attributes.exception.message", "errorMessage", "error", "err", "reason"),
+        "attributes.error_message",
     ),
     "exception": (
         *("exception", "stack_trace", "stacktrace", "error.stack_trace", "error.stack", "err.stack"),
         *("exc_info", "@x", "exception.stacktrace", "exception.stack_trace", "traceback", "stack"),
         *("attributes.exception.stacktrace", "Attributes.exception.stacktrace", "Exception"),
-        *("thrown.extendedStackTrace", "stackTrace", "errorVerbose"),
+        *("thrown.extendedStackTrace", "stackTrace", "errorVerbose", "attributes.exception"),
     ),
-    "operation": ("operation", "event.action", "span_name", "rpc.method", "action"),
+    "operation": (
+        *("operation", "event.action", "span_name", "rpc.method", "action"),
+        *("attributes.operation", "attributes.rpc.method", "attributes.event.action"),
+    ),
     "status": (
         *("status_code", "statusCode", "http.response.status_code", "http.status_code", "status", "res.statusCode"),
         *("httpRequest.status", "http_status", "attributes.http.status_code", "response.status", "code"),
-        *("attributes.http.response.status_code",),
+        *("attributes.http.response.status_code", "attributes.status_code"),
     ),
     "method": (
         *("method", "http.request.method", "http.method", "req.method", "httpRequest.requestMethod"),
         *("request_method", "http_method", "verb", "attributes.http.request.method"),
+        *("attributes.http.method", "attributes.method"),
     ),
     "path": (
         *("path", "route", "http.route", "url.path", "req.url", "httpRequest.requestUrl", "request_uri"),
         *("uri", "url", "request_path", "http.target", "attributes.url.path", "target"),
+        *("attributes.http.route", "attributes.http.target", "attributes.path"),
     ),
 }
 """Role → key paths, in the order in which they are tried."""
@@ -114,6 +121,11 @@ DURATIONS: dict[str, float] = {
     "took": 1.0,
     "response_time": 1.0,
     "call_duration": 1e3,
+    "attributes.duration_seconds": 1e3,
+    "attributes.duration_ms": 1.0,
+    "attributes.elapsed_ms": 1.0,
+    "attributes.latency_ms": 1.0,
+    "attributes.event.duration": 1e-6,
 }
 """Key path of a duration → milliseconds in one of its units, in the order in which they are tried.
 
@@ -131,6 +143,8 @@ SIGNATURES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("otel", ("timeUnixNano",)),
     ("otel", ("SeverityText", "Body")),
     ("otel", ("severity_text", "body")),
+    ("otel", ("severity_number", "body")),
+    ("otel", ("body", "timestamp", "attributes")),
     ("gcp", ("severity", "textPayload")),
     ("gcp", ("severity", "jsonPayload")),
     ("gcp", ("severity", "message")),

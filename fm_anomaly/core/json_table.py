@@ -71,7 +71,7 @@ def _table_row(row: dict[str, Any], plan: json_fields.Plan, line: str) -> tuple[
         service[:200] if service else None,
         exc_type.partition("\n")[0] if exc_type else None,
         exc_message.partition("\n")[0] if exc_message else None,
-        first(row, paths["exception"]),
+        first(row, paths["exception"]) or (body if "\n" in body else None),
         operation,
         json_fields.duration_of(row, plan),
         status,

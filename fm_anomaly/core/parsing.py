@@ -217,16 +217,33 @@ class _Batch:
         return self._with_runtime(frame, clock.tz)
 
     def _with_runtime(self, frame: pl.DataFrame, tz: str) -> pl.DataFrame:
-        """Fill time and service that a line does not tell from what the container runtime says."""
-        if self._wrapped is None:
+        """Fill what a line does not tell from what the container runtime or the shipper says.
+
+        A time without a zone gives way to a shipper's, which is certain.
+        """
+        wrapped = self._wrapped
+        if wrapped is None:
             return frame
         rows = frame["index"].to_list()
-        us, valid, _ = time_values.from_values([self._wrapped.times[i] for i in rows], tz)
+        us, valid, _ = time_values.from_values([wrapped.times[i] for i in rows], tz)
         times = pl.Series("ts_us", us).set(pl.Series(~valid), None)
-        zones = pl.Series("zone_min", np.zeros(len(us), np.int32)).set(pl.Series(~valid), None)
-        services = pl.Series("service", [self._wrapped.services[i] for i in rows], dtype=pl.String)
+        utc = pl.Series("zone_min", np.zeros(len(us), np.int32)).set(pl.Series(~valid), None)
+        services = pl.Series("service", [wrapped.services[i] for i in rows], dtype=pl.String)
+        shipped = np.array([wrapped.shipped[i] for i in rows], dtype=np.bool_)
+        if shipped.any():
+            stated = np.array([wrapped.severities[i] for i in rows], dtype=np.uint8)
+            vague = pl.col("ts_us").is_null() | (pl.col("zone_min").eq(zones.NO_ZONE) & pl.Series(shipped & valid))
+            frame = frame.with_columns(
+                pl.when(vague).then(None).otherwise(pl.col("ts_us")).alias("ts_us"),
+                pl.when(vague).then(None).otherwise(pl.col("zone_min")).alias("zone_min"),
+                pl.col("bad_time") & ~pl.Series(shipped & valid),
+                pl.when(pl.col("severity") == 0)
+                .then(pl.Series(stated))
+                .otherwise(pl.col("severity"))
+                .alias("severity"),
+            )
         return frame.with_columns(
-            pl.col("zone_min").fill_null(zones),
+            pl.col("zone_min").fill_null(utc),
             pl.col("ts_us").fill_null(times),
             pl.col("service").fill_null(services),
         )

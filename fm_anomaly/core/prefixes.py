@@ -1,6 +1,7 @@
-"""Takes off what a container runtime wraps around each line: Docker JSON, Kubernetes CRI, docker compose.
+"""Takes off what stands around each line: Docker JSON, Kubernetes CRI, docker compose, and our own decoders' header.
 
-Gives the inner text with the runtime's time, stream and service; pieces of one split line are put together.
+Gives the inner text with the time, stream and service that the runtime or shipper says; pieces of one split line are
+put together.
 Which lines are wrapped is decided by each line alone. This module knows nothing of the formats inside.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -20,18 +22,24 @@ from fm_anomaly.core.redaction import RedactionParams, Redactor
 
 _GUARD = (
     r"^(?:\{\"log\":|[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ std(?:out|err) [FP]"
-    r"|[A-Za-z][A-Za-z0-9_.\-]*[-_][0-9]+ +\| )"
+    r"|[A-Za-z][A-Za-z0-9_.\-]*[-_][0-9]+ +\| |@shipped [0-9]{1,19} )"
 )
-_MARKS = (b'{"log":', b" std", b" | ")
+_MARKS = (b'{"log":', b" std", b" | ", b"@shipped ")
 """One of them stands in whatever `_GUARD` matches."""
 _SMALL_BYTES = 65_536
 _CRI = re.compile(r"(\S+) (stdout|stderr) ([FP])(?::\S*)?(?: (.*))?$", re.DOTALL)
+_SHIPPED = re.compile(r"@shipped (\d{1,19}) (\d{1,2}) (\S+) (\S+) (.*)$", re.ASCII | re.DOTALL)
 _COMPOSE = re.compile(r"([A-Za-z][A-Za-z0-9_.\-]*?)[-_]\d+ +\| (.*)$", re.DOTALL)
 
 _MARK = re.compile(r"<redacted:(\w{1,24})>")
 _MARK_AT_END = re.compile(r"<redacted:\w{1,24}>\Z")
 _REST_OF_SECRET = re.compile(r"[\w.~+/=%@-]+")
 
+_ODD = re.compile(r"[\x00-\x20\x7f%]")
+_QUOTED = re.compile(r"%([0-9a-f]{2})")
+
+MAX_SERVICE = 200
+"""Characters of a service's name that are kept."""
 MAX_PIECES = 1024
 """Pieces of one split line; with more, a new line is begun."""
 
@@ -53,6 +61,10 @@ class Unwrapped:
     texts: list[str] = field(default_factory=list)
     times: list[str | None] = field(default_factory=list)
     services: list[str | None] = field(default_factory=list)
+    severities: list[int] = field(default_factory=list)
+    """What the shipper says, by OpenTelemetry's numbers; 0 for nothing."""
+    shipped: list[bool] = field(default_factory=list)
+    """Which times a shipper stated: they are certain, unlike one in the text that names no zone."""
     lanes: list[int] = field(default_factory=list)
     first: list[int] = field(default_factory=list)
     last: list[int] = field(default_factory=list)
@@ -70,6 +82,8 @@ class _Piece:
     service: str | None = None
     lane: str = ""
     is_last: bool = True
+    severity: int = 0
+    is_shipped: bool = False
 
 
 def is_wrapped(lines: pl.Series, joined: bytes | None = None) -> bool:
@@ -86,7 +100,7 @@ def unwrap(lines: list[str]) -> Unwrapped:
     open_lines: dict[str, int] = {}
     parts: dict[int, list[str]] = {}
     for i, line in enumerate(lines):
-        piece = _docker(line) or _cri(line) or _compose(line) or _Piece(line)
+        piece = _shipped(line) or _docker(line) or _cri(line) or _compose(line) or _Piece(line)
         at = open_lines.get(piece.lane)
         if at is not None and piece.lane:
             parts[at].append(piece.text)
@@ -97,6 +111,8 @@ def unwrap(lines: list[str]) -> Unwrapped:
             out.texts.append(piece.text)
             out.times.append(piece.time)
             out.services.append(piece.service)
+            out.severities.append(piece.severity)
+            out.shipped.append(piece.is_shipped)
             out.lanes.append(lanes.setdefault(piece.lane, len(lanes)))
             out.first.append(i)
             out.last.append(i)
@@ -138,6 +154,36 @@ def _put_together(pieces: list[str]) -> str:
         rest = _REST_OF_SECRET.match(piece) if _MARK_AT_END.search(out[-1]) else None
         out.append(piece[rest.end() :] if rest else piece)
     return "".join(out)
+
+
+def shipped_header(time_us: int, severity: int, lane: str, service: str) -> str:
+    """Return what a decoder of a protocol puts before a line that it passes on as it stands.
+
+    `time_us` is the shipper's time and `severity` OpenTelemetry's number, 0 for none. Lines of one `lane` come from
+    one writer and may join; it holds no white space. "" stands for no lane and for no service.
+
+    >>> unwrap([shipped_header(1_772_445_600_000_000, 17, "a1", "api") + "boom"]).services
+    ['api']
+    """
+    return f"@shipped {time_us} {severity} {lane or '-'} {_quoted(service)} "
+
+
+@lru_cache(maxsize=4096)
+def _quoted(service: str) -> str:
+    return _ODD.sub(lambda found: f"%{ord(found[0]):02x}", service.strip()[:MAX_SERVICE]) or "-"
+
+
+@lru_cache(maxsize=4096)
+def _unquoted(service: str) -> str | None:
+    return None if service == "-" else _QUOTED.sub(lambda found: chr(int(found[1], 16)), service)[:MAX_SERVICE]
+
+
+def _shipped(line: str) -> _Piece | None:
+    found = _SHIPPED.match(line) if line.startswith("@shipped ") else None
+    if found is None:
+        return None
+    time, severity, lane, service, text = found.groups()
+    return _Piece(text, time, _unquoted(service), f"shipped:{lane}", severity=min(int(severity), 24), is_shipped=True)
 
 
 def _docker(line: str) -> _Piece | None:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from fm_anomaly.core.parsing import SourceParser
-from fm_anomaly.core.prefixes import MAX_PIECES, is_wrapped, unwrap
+from fm_anomaly.core.prefixes import MAX_PIECES, is_wrapped, shipped_header, unwrap
 
 
 def parse(text: str) -> pl.DataFrame:
@@ -112,3 +112,33 @@ def test_a_secret_that_the_runtime_cut_in_two_is_gone(name: str) -> None:
         assert parser.counts.redacted == expected
         whole = frame if whole is None else whole
         assert frame.equals(whole)
+
+
+def test_a_shippers_header_tells_what_the_line_leaves_open() -> None:
+    """Time, severity and service; a time without a zone gives way to the shipper's, one with a zone does not."""
+    us = 1_772_445_600_000_000
+    head = shipped_header(us, 17, "a1", "my api")
+    lines = ("boom", "2026-03-02 12:30:00 INFO [web] on", '{"event":"x","timestamp":"2026-03-02T11:00:00Z"}', "")
+    frame = parse("".join(f"{head}{line}\n" for line in lines))
+    assert frame["ts_us"].to_list() == [us, us, us + 3_600_000_000]
+    assert frame["severity"].to_list() == [17, 9, 17]
+    assert frame["service"].to_list() == ["my api", "web", "my api"]
+    assert frame["body"].to_list() == ["boom", "on", "x"]
+
+
+def test_a_shippers_lanes_are_kept_apart() -> None:
+    """Tracebacks of two writers that interleave are joined each by itself, however the input is cut."""
+    steps = ("Traceback (most recent call last):", '  File "/app/{0}.py", line 1, in f', "ValueError: {0}")
+    heads = {name: shipped_header(1_772_445_600_000_000, 0, name, name) for name in ("a", "b")}
+    data = "".join(f"{heads[name]}{step.format(name)}\n" for step in steps for name in heads).encode()
+    for size in (len(data), 50):
+        parser = SourceParser("loki")
+        frames = [parser.feed(data[at : at + size]) for at in range(0, len(data), size)]
+        frame = pl.concat([*frames, parser.flush()])
+        assert frame["exc_message"].to_list() == ["a", "b"]
+
+
+@pytest.mark.parametrize("service", ["api", "my api", "50 %", "\t", "naïve", "x" * 300, ""])
+def test_any_service_name_survives_a_shippers_header(service: str) -> None:
+    """White space is kept, the length is bounded."""
+    assert unwrap([shipped_header(1, 0, "", service) + "x"]).services == [service.strip()[:200] or None]
