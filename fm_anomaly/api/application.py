@@ -12,6 +12,7 @@ import fastapi
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 
 from fm_anomaly import __version__
+from fm_anomaly.api import elasticsearch, loki, otlp, splunk
 from fm_anomaly.api.bodies import BodyReader
 from fm_anomaly.api.conventions import Conventions, add_error_handlers, is_loopback_host_header
 from fm_anomaly.api.schemas import (
@@ -48,6 +49,8 @@ def create_app(
     )
     app.state.intake, app.state.bodies, app.state.tenant = intake, BodyReader(), tenant
     app.include_router(_finding_routes(store, tenant))
+    for protocol in (otlp, loki, elasticsearch, splunk):
+        app.include_router(protocol.routes())
     app.include_router(_health_routes(store, tenant))
     add_error_handlers(app)
     app.add_middleware(Conventions, is_host_allowed=is_loopback_host_header if loopback_only else None)
