@@ -111,6 +111,8 @@ class Alert:
     evidence: tuple[Evidence, ...] = ()
     is_notified: bool = True
     """False: cut by the budget, to be read in the digest."""
+    n_early: int = 0
+    """Those of `n_events` that an open bucket held: its close counts them again."""
 
     @property
     def labels(self) -> dict[str, str]:

@@ -212,6 +212,7 @@ class AlertBook:
             text=anomaly.text,
             evidence=_together((), self.evidence(anomaly), self.params.max_evidence),
             is_notified=self._may_notify(anomaly, severity),
+            n_early=anomaly.n_records if anomaly.is_early else 0,
         )
         self._open[fingerprint] = alert
         return [AlertEvent(AlertAction.FIRE, alert, anomaly.tick_us, alert.is_notified, "new")]
@@ -284,7 +285,8 @@ def merged(alert: Alert, anomaly: Anomaly) -> Alert:
         severity=severity,
         end_us=max(alert.end_us, anomaly.end_us),
         updated_us=anomaly.tick_us,
-        n_events=alert.n_events + anomaly.n_records,
+        n_events=alert.n_events - alert.n_early + anomaly.n_records,
+        n_early=anomaly.n_records if anomaly.is_early else 0,
         n_anomalies=alert.n_anomalies + 1,
         score=max(alert.score, anomaly.score.raw),
         template_ids=tuple(dict.fromkeys(alert.template_ids + anomaly.template_ids)),

@@ -55,6 +55,8 @@ class Reading:
     """Records behind the expectation."""
     expected: float = 0.0
     """The expectation itself, between low and high."""
+    span_s: int = 0
+    """Seconds judged where they are fewer than a bucket; 0 for whole buckets."""
 
 
 QUIET = Reading(Score(0.0, 0.0), 0, 0.0, 0.0, 0.0, 1, 0.0)
@@ -127,6 +129,8 @@ class Anomaly:
     """True: worth a line in the digest, never a page."""
     is_over: bool = False
     """True: the end of a silence, told because silence has no records that could keep it up."""
+    is_early: bool = False
+    """True: of an open bucket; what its close says takes the place of its count."""
 
     @property
     def order(self) -> tuple[int, StreamKey, str, str]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fm_anomaly.core import reasons
 from fm_anomaly.core.anomalies import Anomaly, AnomalyKind, Finding
 from fm_anomaly.core.detection_params import DetectionParams, Limits
-from fm_anomaly.core.features import ClosedBucket, ExceptionCount, TemplateCount
+from fm_anomaly.core.detectors.early import NEVER
+from fm_anomaly.core.features import ClosedBucket
 from fm_anomaly.core.frames import US_PER_S, StreamKey
 from fm_anomaly.core.series import StreamSeries
 from fm_anomaly.core.template_series import TemplateSeries
@@ -58,14 +59,6 @@ class Known:
     first_us: int
     last_us: int
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class EarlyLimits:
-    """Counts from which on an open bucket is worth a call of `Detection.early`."""
-
-    n_records: int
-    n_errors: int
 
 
 class Detection:
@@ -111,45 +104,30 @@ class Detection:
             heapq.heappop(self._due)
         return (self._due[0][0] + 1) * self._bucket_us if self._due else None
 
-    def early_limits(self, stream: StreamKey) -> EarlyLimits | None:
-        """Return from which counts on an open bucket is worth scoring; None while nothing is learned."""
+    def early_gates(self, stream: StreamKey) -> tuple[int, int]:
+        """Return from how many (records, errors) in the trailing window on `early` is worth a call."""
         series = self._streams.get(stream)
-        if series is None or series.rate.is_open:
-            return None
-        at = series.last_at + 1
-        rate, share = series.rate.detector, self._limits.share
-        if rate.score_alone(at, 1e9).score.raw < series.rate.limit:
-            return None
-        low, high = 1, 1 << 30
-        while low < high:
-            middle = (low + high) // 2
-            if rate.score_alone(at, middle).score.raw >= series.rate.limit:
-                high = middle
-            else:
-                low = middle + 1
-        return EarlyLimits(low, int(share.min_errors))
+        return (NEVER, NEVER) if series is None else series.early_gates()
 
-    def early(
-        self,
-        stream: StreamKey,
-        start_us: int,
-        tick_us: int,
-        n_records: int,
-        n_errors: int,
-        templates: Sequence[TemplateCount] = (),
-        exceptions: Sequence[ExceptionCount] = (),
-    ) -> list[Anomaly]:
-        """Judge an open bucket as it fills, learning nothing; only what its close would say anyway.
+    def note_fast(self, stream: StreamKey, n_records: int, n_errors: int) -> None:
+        """Learn the fullest trailing window of the bucket that was closed last."""
+        series = self._streams.get(stream)
+        if series is not None:
+            series.note_fast(n_records, n_errors)
 
-        Counts are those of the bucket from ``start_us`` up to ``tick_us``. May repeat itself from tick to
-        tick: the AlertBook tells each matter once.
+    def early(self, bucket: ClosedBucket, fast: tuple[int, int]) -> list[Anomaly]:
+        """Judge an open bucket as it fills, learning nothing.
+
+        ``bucket`` holds what came from its start up to its ``end_us``, the tick; ``fast`` the (records, errors) of the
+        trailing window. May repeat itself from tick to tick: the AlertBook tells each matter once.
         """
-        series = self._streams.get(stream)
-        at = start_us // self._bucket_us
+        series = self._streams.get(bucket.stream)
+        at = bucket.start_us // self._bucket_us
         if series is None or at <= series.last_at:
             return []
-        found = series.early(at, start_us, n_records, n_errors, templates, exceptions)
-        out = [self._anomaly(series, at, tick_us, finding, n_records, n_errors) for finding in found]
+        n, n_errors = bucket.n_records, bucket.n_errors
+        found = series.early(at, bucket, fast)
+        out = [replace(self._anomaly(series, at, bucket.end_us, each, n, n_errors), is_early=True) for each in found]
         out.sort(key=lambda a: a.order)
         return out
 

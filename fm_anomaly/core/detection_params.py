@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fm_anomaly.core.calibration import CalibrationParams, limit_decades
 from fm_anomaly.core.detectors import (
     BurstParams,
+    EarlyParams,
     LatencyParams,
     NoveltyParams,
     RateParams,
@@ -48,6 +49,7 @@ class Limits:
     silence: SilenceParams
     novelty: NoveltyParams
     latency: LatencyParams
+    early: EarlyParams
 
     @classmethod
     def of(cls, params: DetectionParams) -> Limits:
@@ -60,4 +62,5 @@ class Limits:
             SilenceParams(limit=limit),
             NoveltyParams(limit=limit),
             LatencyParams(limit=limit + 1),
+            EarlyParams(bucket_s=params.bucket_s, limit=limit),
         )

@@ -24,6 +24,7 @@ from fm_anomaly.core.anomalies import Anomaly
 from fm_anomaly.core.buckets import BucketMaker
 from fm_anomaly.core.commands import Command
 from fm_anomaly.core.detection import Detection
+from fm_anomaly.core.early import Check, EarlyWatch
 from fm_anomaly.core.features import ClosedBucket
 from fm_anomaly.core.frames import Severity, empty_frame
 from fm_anomaly.core.history import History
@@ -63,6 +64,15 @@ class _Batch:
             return []
         some = self.frame["source", "line", "ts_us", "service", "raw"][rows]
         return [list(row) for row in some.with_columns(pl.col("raw").str.slice(0, _EVIDENCE_CHARS)).iter_rows()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """The batch that is being taken: its rows that are not late, and the open buckets as they stood before it."""
+
+    batch: _Batch
+    rows: Rows
+    before: dict[int, OpenBucket]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +139,8 @@ class Pipeline:
         """Told of each closed bucket of all streams, in order; what it does must not reach back in here."""
         self._makes = BucketMaker(self.templates, self.streams)
         self._says_duration: list[bool] = []
+        self.early = EarlyWatch()
+        self._taking: _Taking | None = None
         self._closing: tuple[OpenBucket, _Batch | None] = (OpenBucket(), None)
 
     # -- stage zero: bytes to records -------------------------------------------------------------------------------
@@ -195,23 +207,27 @@ class Pipeline:
         row = np.flatnonzero(~late)
         self.n_counted += row.size
         self.n_late += frame.height - row.size
-        self.windows.count(
-            Rows(
-                row=row,
-                bucket=bucket[row],
-                template=template[row],
-                stream=batch.stream[row],
-                is_error=batch.is_error[row],
-                is_warning=((batch.severity >= Severity.WARN) & ~batch.is_error)[row],
-                ts_us=batch.ts_us[row],
-                status=batch.status[row],
-            )
+        rows = Rows(
+            row=row,
+            bucket=bucket[row],
+            template=template[row],
+            stream=batch.stream[row],
+            is_error=batch.is_error[row],
+            is_warning=((batch.severity >= Severity.WARN) & ~batch.is_error)[row],
+            ts_us=batch.ts_us[row],
+            status=batch.status[row],
         )
-        self._count_exceptions(batch, template, bucket, late)
+        self.early.begin(after, batch.ts_us, batch.stream, batch.is_error, len(self.streams.keys))
+        may_look = self.early.is_near() or self.windows.is_due(int(after[-1]))
+        self._taking = _Taking(batch, rows, self.windows.copy_open() if may_look else {})
+        self.windows.count(rows)
+        self._count_exceptions(self._taking, self.windows.bucket)
         self._count_durations(batch, template, bucket, late)
         self._count_said_durations(batch, template, bucket, late)
         events = self._close_rows(after, batch)
         self.windows.resolve_rows(batch.evidence)
+        self.early.end()
+        self._taking = None
         return events
 
     def _count_templates(self, batch: _Batch, template: NDArray[np.int64], n_before: int) -> None:
@@ -226,27 +242,32 @@ class Pipeline:
             self.stats.samples += [str(raw[row])[:_SAMPLE_CHARS] if row < raw.len() else "" for row in first.tolist()]
 
     def _count_exceptions(
-        self, batch: _Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
+        self, taking: _Taking, bucket: Callable[[int], OpenBucket], n_rows: int | None = None
     ) -> None:
+        """Count the exceptions of a batch, or of its rows before `n_rows`, in the open buckets that `bucket` gives."""
+        batch, rows = taking.batch, taking.rows
         types = batch.frame["exc_type"]
         if types.null_count() == types.len():
             return
-        rows = np.flatnonzero(types.is_not_null().to_numpy() & ~late)
-        part = batch.frame["exc_type", "exc_frame", "exc_message"][rows]
-        for row, (name, frame, message) in zip(rows.tolist(), part.iter_rows(), strict=True):
+        here = np.flatnonzero(types.is_not_null().to_numpy()[rows.row])
+        if n_rows is not None:
+            here = here[rows.row[here] < n_rows]
+        part = batch.frame["exc_type", "exc_frame", "exc_message"][rows.row[here]]
+        for at, (name, frame, message) in zip(here.tolist(), part.iter_rows(), strict=True):
             identity = f"{name} at {frame}" if frame else name
-            kept = self.windows.bucket(int(bucket[row])).exceptions
-            stream = int(batch.stream[row])
+            kept = bucket(int(rows.bucket[at])).exceptions
+            stream, ts_us = int(rows.stream[at]), int(rows.ts_us[at])
             tally = kept.get((stream, identity))
-            self.stats.add_exception(stream, name, frame)
+            if n_rows is None:
+                self.stats.add_exception(stream, name, frame)
             if tally is None:
                 tally = kept[(stream, identity)] = ExceptionTally(
-                    stream, name, frame, message, int(template[row]), first_us=int(batch.ts_us[row])
+                    stream, name, frame, message, int(rows.template[at]), first_us=ts_us
                 )
             tally.count += 1
-            tally.first_us = min(tally.first_us, int(batch.ts_us[row]))
+            tally.first_us = min(tally.first_us, ts_us)
             if len(tally.rows) < 3:
-                tally.rows.append(row)
+                tally.rows.append(int(rows.row[at]))
 
     def _count_durations(
         self, batch: _Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
@@ -287,12 +308,51 @@ class Pipeline:
     def _close_rows(self, clock_after: NDArray[np.int64], batch: _Batch) -> list[AlertEvent]:
         """Close what the rows of this batch made due; merges count from the row that brought them."""
         events: list[AlertEvent] = []
+        start = 0
         for number in self.windows.due(int(clock_after[-1]), self._wakes):
-            row = int(np.searchsorted(clock_after, self.windows.due_us(number)))
+            due_us = self.windows.due_us(number)
+            row = int(np.searchsorted(clock_after, due_us))
+            events += self._look(start, row, due_us)
             self._follow_merges(row)
-            events += self._close(number, self.windows.due_us(number), batch)
+            events += self._close(number, due_us, batch, row=row)
+            start = row
+        events += self._look(start, clock_after.size, int(clock_after[-1]))
         self._follow_merges(None)
         return events
+
+    def _look(self, start: int, stop: int, until_us: int) -> list[AlertEvent]:
+        """Judge open buckets as they fill: those that rows from `start` to `stop` brought to a gate, up to a tick."""
+        events: list[AlertEvent] = []
+        for check in self.early.ticks(start, stop, until_us):
+            self._follow_merges(check.row)
+            number = (check.tick_us - 1) // self.params.windows.bucket_us
+            content = self._open_as_of(number, check)
+            start_us = number * self.params.windows.bucket_us
+            fast = {self.streams.keys[code]: self.early.fast(code, check.row, check.tick_us) for code in check.streams}
+            buckets = self._makes.closed(content, start_us, check.tick_us)
+            anomalies = [each for bucket in buckets for each in self.detection.early(bucket, fast[bucket.stream])]
+            self._closing = (content, self._taking.batch if self._taking is not None else None)
+            events += self.book.apply(anomalies, check.tick_us)
+        return events
+
+    def _open_as_of(self, number: int, check: Check) -> OpenBucket:
+        """Return what an open bucket held of the checked streams before the rows behind the check's tick came."""
+        streams = set(check.streams)
+        taking = self._taking
+        open_ = self.windows.copy_open() if taking is None else taking.before
+        before = open_.get(number, OpenBucket())
+        stream_of = self.templates.templates
+        templates = {i: t.copy() for i, t in before.templates.items() if stream_of[i].stream in streams}
+        exceptions = {key: tally.copy() for key, tally in before.exceptions.items() if key[0] in streams}
+        seen = Windows(self.params.windows)
+        seen.open[number] = OpenBucket(templates, exceptions)
+        if taking is not None:
+            rows = taking.rows
+            keep = (rows.row < check.row) & (rows.bucket == number) & np.isin(rows.stream, check.streams)
+            part = _Taking(taking.batch, rows.only(keep), {})
+            seen.count(part.rows)
+            self._count_exceptions(part, seen.bucket, check.row)
+        return seen.pop(number)
 
     def _follow_merges(self, row: int | None) -> None:
         for merge in self._makes.follow_merges(row):
@@ -300,23 +360,27 @@ class Pipeline:
             self.detection.merge(stream, merge.index, merge.into)
 
     def _close_due(self, clock_us: int) -> list[AlertEvent]:
-        return [
-            event
-            for number in self.windows.due(clock_us, self._wakes)
-            for event in self._close(number, self.windows.due_us(number), None)
-        ]
+        events: list[AlertEvent] = []
+        for number in self.windows.due(clock_us, self._wakes):
+            events += self._look(0, 0, self.windows.due_us(number))
+            events += self._close(number, self.windows.due_us(number), None)
+        return events + self._look(0, 0, clock_us)
 
     def _wakes(self) -> int | None:
         """Return the first empty bucket that must be judged: a silence falls due, or an alert ends; None: none."""
         due = [us for us in (self.detection.next_us(), self.book.next_us()) if us is not None]
         return (min(due) - 1) // self.params.windows.bucket_us if due else None
 
-    def _close(self, number: int, tick_us: int, batch: _Batch | None, end_us: int | None = None) -> list[AlertEvent]:
+    def _close(
+        self, number: int, tick_us: int, batch: _Batch | None, end_us: int | None = None, row: int = 0
+    ) -> list[AlertEvent]:
         content = self.windows.pop(number)
         start_us = number * self.params.windows.bucket_us
         buckets = self._makes.closed(content, start_us, end_us or start_us + self.params.windows.bucket_us)
         self.history.add(buckets)
         anomalies = self.detection.close(start_us, buckets, end_us=end_us)
+        codes = [self.streams.code_of(bucket.stream) for bucket in buckets]
+        self.early.closed(row, codes, self._gates, self._note_fast)
         self._closing = (content, batch)
         if self.on_closed is not None:
             self.on_closed(buckets, self._line_of)
@@ -325,6 +389,12 @@ class Pipeline:
     def _line_of(self, template: int) -> Evidence | None:
         tally = self._closing[0].templates.get(template)
         return next(iter(self._lines(tally.rows[:1])), None) if tally is not None else None
+
+    def _gates(self, code: int) -> tuple[int, int]:
+        return self.detection.early_gates(self.streams.keys[code])
+
+    def _note_fast(self, code: int, n_records: int, n_errors: int) -> None:
+        self.detection.note_fast(self.streams.keys[code], n_records, n_errors)
 
     def _evidence(self, anomaly: Anomaly) -> tuple[Evidence, ...]:
         """Return the lines behind an anomaly of the bucket that is being closed."""
@@ -428,6 +498,7 @@ class Pipeline:
             "detection": self.detection.snapshot(),
             "alerts": self.book.snapshot(),
             "history": self.history.snapshot(),
+            "early": self.early.snapshot(),
             "accounting": {"counted": self.n_counted, "late": self.n_late},
         }
         return Snapshot(sections, digest(self.params), libraries())
@@ -455,6 +526,7 @@ class Pipeline:
         pipeline.detection = Detection.restore(parts["detection"], params.detection)
         pipeline.book = AlertBook.restore(parts["alerts"], params.alerts, pipeline._evidence)
         pipeline.history = History.restore(parts["history"])
+        pipeline.early = EarlyWatch.restore(parts["early"])
         pipeline.n_counted, pipeline.n_late = parts["accounting"]["counted"], parts["accounting"]["late"]
         pipeline._makes = BucketMaker.restore(parts["merges"], pipeline.templates, pipeline.streams)
         return pipeline

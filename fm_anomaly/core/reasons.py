@@ -222,7 +222,7 @@ def _cut(text: str) -> str:
 
 
 def _window(finding: Finding, context: Context) -> str:
-    return duration(finding.reading.window * context.bucket_us)
+    return duration(finding.reading.span_s * 1_000_000 or finding.reading.window * context.bucket_us)
 
 
 def _times(finding: Finding, expected: float) -> str:

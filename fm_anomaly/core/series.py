@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil
 from typing import Any
 
 from fm_anomaly.core.anomalies import AnomalyKind, Finding, Reading
@@ -16,6 +18,7 @@ from fm_anomaly.core.calibration import D, Watch
 from fm_anomaly.core.detection_params import DetectionParams, Limits
 from fm_anomaly.core.detectors import (
     BurstDetector,
+    EarlyDetector,
     LatencyDetector,
     NoveltyDetector,
     RateDetector,
@@ -23,6 +26,7 @@ from fm_anomaly.core.detectors import (
     SilenceDetector,
     log_durations,
 )
+from fm_anomaly.core.detectors.early import NEVER
 from fm_anomaly.core.features import ClosedBucket, ExceptionCount, TemplateCount
 from fm_anomaly.core.frames import StreamKey
 from fm_anomaly.core.template_series import ErrorSeries, TemplateSeries, error_state, template_state
@@ -63,6 +67,8 @@ class StreamSeries:
         self.rate = self._watch(RateDetector(limits.rate), limits.rate.limit)
         self.share = self._watch(ShareDetector(limits.share), limits.share.limit)
         self.silence = SilenceDetector(limits.silence)
+        self.fast = EarlyDetector(limits.early)
+        self.fast_errors = EarlyDetector(limits.early)
         self.templates: dict[int, TemplateSeries] = {}
         self.exceptions: dict[str, ErrorSeries] = {}
         self.operations: dict[str, Watch[LatencyDetector]] = {}
@@ -310,38 +316,56 @@ class StreamSeries:
         kind = AnomalyKind.LATENCY
         return [Finding(kind, operation, reading, decision.is_onset, start_us, len(durations))]
 
-    def early(
-        self,
-        at: int,
-        start_us: int,
-        n_records: int,
-        n_errors: int,
-        templates: Sequence[TemplateCount],
-        exceptions: Sequence[ExceptionCount],
-    ) -> list[Finding]:
-        """Judge the open bucket ``at`` by what it holds so far; changes nothing."""
-        found = []
-        if not self.rate.is_open and at > self.first_at:
-            reading = self.rate.detector.score_alone(at, float(n_records))
-            if reading.score.raw >= self.rate.limit:
-                found.append(Finding(AnomalyKind.VOLUME_SPIKE, "", reading, True, start_us, n_records))
+    def early_gates(self) -> tuple[int, int]:
+        """Return from how many records, and how many errors, in the trailing window on `early` is worth a call."""
+        level = None if self.rate.is_open else self.rate.detector.level(self.last_at + 1)
+        errors = self.share.detector.level()
+        # an error that is new may stand among others that are not: their usual number is passed over
+        usual = errors.mean * self._limits.early.part if errors is not None else 0.0
+        least_errors = ceil(max(self._limits.early.min_errors, 1.5 * usual))
+        return NEVER if level is None else self.fast.least(level), least_errors
+
+    def note_fast(self, n_records: int, n_errors: int) -> None:
+        """Learn the fullest trailing window of a bucket that was just closed, unless an anomaly is open."""
+        if not self.rate.is_open:
+            self.fast.learn_one(n_records)
         if not self.share.is_open:
-            reading = self.share.detector.score_alone((float(n_errors), float(n_records)))
-            if reading.score.raw >= self.share.limit:
-                worst = max(templates, key=lambda t: (t.n_errors, -t.template), default=None)
-                first_us = min((t.first_us for t in templates if t.n_errors), default=start_us)
-                found.append(Finding(AnomalyKind.ERROR_SPIKE, "", reading, True, first_us, n_errors, worst))
-        return found + self._early_news(at, templates, exceptions)
+            self.fast_errors.learn_one(n_errors)
+
+    def early(self, at: int, bucket: ClosedBucket, fast: tuple[int, int]) -> list[Finding]:
+        """Judge the open bucket ``at`` by what it holds so far and by (records, errors) of the trailing window.
+
+        Changes nothing.
+        """
+        found = []
+        n, n_errors = float(fast[0]), float(fast[1])
+        start_us = max(bucket.start_us, bucket.end_us - self._limits.early.window_s * 1_000_000)
+        level = None if self.rate.is_open else self.rate.detector.level(at)
+        if level is not None and at > self.first_at:
+            reading = self.fast.score_one(n, level, asked=self._limits.early.spike_decades)
+            if reading.score.raw >= self.rate.limit:
+                found.append(Finding(AnomalyKind.VOLUME_SPIKE, "", reading, True, start_us, bucket.n_records))
+        level = None if self.share.is_open else self.share.detector.level()
+        if level is not None:
+            part = self._limits.early.part
+            level = replace(level, mean=max(level.mean, self.share.detector.share * n / part))
+            reading = self.fast_errors.score_one(n_errors, level)
+            if reading.score.raw >= self.share.limit and self.share.detector.is_rise(n_errors, reading.expected, n):
+                worst = max(bucket.templates, key=lambda t: (t.n_errors, -t.template), default=None)
+                first_us = min((t.first_us for t in bucket.templates if t.n_errors), default=start_us)
+                first_us = max(first_us, start_us)
+                found.append(Finding(AnomalyKind.ERROR_SPIKE, "", reading, True, first_us, bucket.n_errors, worst))
+        return found + self._early_news(at, bucket.templates, bucket.exceptions)
 
     def _early_news(
         self, at: int, templates: Sequence[TemplateCount], exceptions: Sequence[ExceptionCount]
     ) -> list[Finding]:
         found = []
-        covered: set[int] = set()
+        # a template that comes with an exception is told by the exception's identity
+        covered = {e.template for e in exceptions}
         by_index = {t.template: t for t in templates}
         for e in exceptions:
             if (reading := self._early_novelty(at, self.exceptions.get(e.identity), e.count)) is not None:
-                covered.add(e.template)
                 template = by_index.get(e.template)
                 found.append(
                     Finding(AnomalyKind.NEW_ERROR, e.identity, reading, True, e.first_us, e.count, template, e)
@@ -377,6 +401,7 @@ class StreamSeries:
                 self.news_since,
             ],
             "counts": [self.n_records, self.overflow],
+            "fast": [self.fast.peak, self.fast_errors.peak],
             "rate": self.rate.snapshot(),
             "share": self.share.snapshot(),
             "silence": self.silence.snapshot(),
@@ -393,6 +418,7 @@ class StreamSeries:
         self.news_since = news_since
         self.last_at, self.due_at, self.silent_since = last_at, due_at, silent_since
         self.n_records, self.overflow = state["counts"]
+        self.fast.peak, self.fast_errors.peak = state["fast"]
         self.rate = self._rewatch(RateDetector.restore(state["rate"][0], limits.rate), state["rate"], limits.rate)
         share = ShareDetector.restore(state["share"][0], limits.share)
         self.share = self._rewatch(share, state["share"], limits.share)

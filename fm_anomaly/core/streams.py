@@ -39,6 +39,10 @@ class Streams:
         codes = [self._code(name, int(n)) for name, n in zip(distinct.to_list(), n_by_place, strict=True)]
         return np.take(np.array(codes, dtype=np.int64), place)
 
+    def code_of(self, key: StreamKey) -> int:
+        """Return the code of a known stream."""
+        return self._code_by_name[key.service]
+
     def _code(self, name: str, n_records: int) -> int:
         short = name[:_MAX_NAME_CHARS]
         code = self._code_by_name.get(short)

@@ -8,7 +8,7 @@ This module must not know detectors, alerts or texts; rows of evidence are refer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import polars as pl
@@ -57,6 +57,10 @@ class Tally:
     first_us: int = 0
     rows: list[object] = field(default_factory=list)
 
+    def copy(self) -> Tally:
+        """Return a tally of its own."""
+        return replace(self, rows=list(self.rows))
+
     def plus(self, other: Tally) -> Tally:
         """Return both together, the rows of this one first."""
         rows = (self.rows + other.rows)[:N_EVIDENCE]
@@ -77,6 +81,10 @@ class ExceptionTally:
     count: int = 0
     first_us: int = 0
     rows: list[object] = field(default_factory=list)
+
+    def copy(self) -> ExceptionTally:
+        """Return a tally of its own."""
+        return replace(self, rows=list(self.rows))
 
 
 @dataclass(slots=True)
@@ -105,6 +113,10 @@ class Rows:
     is_warning: NDArray[np.bool_]
     ts_us: Ints
     status: Ints
+
+    def only(self, keep: NDArray[np.bool_]) -> Rows:
+        """Return the rows for which `keep` holds."""
+        return Rows(*(getattr(self, each.name)[keep] for each in fields(self)))
 
 
 def _groups(key: Ints) -> tuple[Ints, Ints, Ints]:
@@ -191,6 +203,16 @@ class Windows:
             content = self.open[number] = OpenBucket()
         return content
 
+    def copy_open(self) -> dict[int, OpenBucket]:
+        """Return the open buckets as they stand, templates and exceptions only, so that counting on leaves them."""
+        return {
+            number: OpenBucket(
+                {index: tally.copy() for index, tally in content.templates.items()},
+                {key: tally.copy() for key, tally in content.exceptions.items()},
+            )
+            for number, content in self.open.items()
+        }
+
     def _count_requests(self, rows: Rows) -> None:
         at = np.flatnonzero(rows.status)
         if not at.size:
@@ -221,6 +243,10 @@ class Windows:
             kept = self.bucket((head >> 40) + first).durations.setdefault(series, [])
             if len(kept) < cap:
                 kept.extend(sorted_ms[at : min(end, at + cap - len(kept))])
+
+    def is_due(self, clock_us: int) -> bool:
+        """Return whether any bucket may be over at `clock_us`."""
+        return self.next_bucket is None or self.due_us(self.next_bucket) <= clock_us
 
     def due(self, clock_us: int, wakes: Callable[[], int | None]) -> Iterator[int]:
         """Yield the buckets that are over at `clock_us`, in order; each is then `pop`ped by the caller.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from random import Random
 
 import msgspec
@@ -185,23 +186,24 @@ def test_the_end_of_the_input_is_no_absence() -> None:
     assert _pages(last) == []
 
 
-def test_an_open_bucket_fires_only_what_its_close_would() -> None:
-    """Early findings are those of the close, and nothing is learned from an open bucket."""
+def test_nothing_is_learned_from_an_open_bucket() -> None:
+    """Early findings are of what its close would tell, and change nothing."""
     detection = Detection()
     _anomalies(simulate(19, 0.1, rates={"api": 30.0}, is_plain=True), detection)
     stream = StreamKey("default", "api")
     before = msgspec.msgpack.encode(detection.snapshot())
-    limits = detection.early_limits(stream)
-    assert limits is not None
-    assert 60 < limits.n_records < 300
+    n, n_errors = detection.early_gates(stream)
+    assert 16 < n < 100
+    assert n_errors == 8
     start_us = START_US + 144 * MINUTE_US
-    assert detection.early(stream, start_us, start_us + 9_000_000, limits.n_records - 1, 0) == []
-    error = TemplateCount(71, "t71", "cannot parse order <num>: missing field", 20, 20, start_us)
-    early = detection.early(stream, start_us, start_us + 9_000_000, limits.n_records, 20, [error])
+    quiet = replace(_bucket(144, {0: (n - 1, 0)}, service="api"), end_us=start_us + 9_000_000)
+    assert detection.early(quiet, (n - 1, 0)) == []
+    full = replace(_bucket(144, {0: (120, 0), 71: (20, 20)}, service="api"), end_us=start_us + 9_000_000)
+    early = detection.early(full, (140, 20))
     assert {a.kind for a in early} >= {AnomalyKind.VOLUME_SPIKE, AnomalyKind.NEW_ERROR}
+    assert all(a.is_early for a in early)
     assert msgspec.msgpack.encode(detection.snapshot()) == before
-    bucket = _bucket(144, {0: (limits.n_records, 0), 71: (20, 20)}, service="api")
-    closed = {(a.kind, a.subject) for a in detection.close(start_us, [bucket])}
+    closed = {(a.kind, a.subject) for a in detection.close(start_us, [_bucket(144, {0: (280, 0), 71: (20, 20)})])}
     assert closed >= {(a.kind, a.subject) for a in early}
 
 

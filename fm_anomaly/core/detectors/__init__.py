@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from fm_anomaly.core.detectors.burst import BurstDetector, BurstParams
+from fm_anomaly.core.detectors.early import EarlyDetector, EarlyParams
 from fm_anomaly.core.detectors.latency import LatencyDetector, LatencyParams, log_durations
 from fm_anomaly.core.detectors.novelty import NoveltyDetector, NoveltyParams
 from fm_anomaly.core.detectors.rate import RateDetector, RateParams
@@ -30,6 +31,8 @@ __all__ = [
     "DETECTORS",
     "BurstDetector",
     "BurstParams",
+    "EarlyDetector",
+    "EarlyParams",
     "LatencyDetector",
     "LatencyParams",
     "NoveltyDetector",

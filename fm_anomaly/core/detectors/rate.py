@@ -13,7 +13,8 @@ from math import sqrt
 from typing import Any
 
 from fm_anomaly.core.anomalies import QUIET, Reading, Score
-from fm_anomaly.core.detectors.levels import Level
+from fm_anomaly.core.detectors.early import Level
+from fm_anomaly.core.detectors.levels import Level as MovingLevel
 from fm_anomaly.core.detectors.tails import (
     count_decades,
     count_size,
@@ -84,7 +85,7 @@ class RateDetector:
     def __init__(self, params: RateParams = RateParams()) -> None:
         self._params = params
         self._alpha = half_life_alpha(params.half_life_buckets)
-        self._moments = (Level(self._alpha), Level(self._alpha))
+        self._moments = (MovingLevel(self._alpha), MovingLevel(self._alpha))
         self._fade = 1.0 - half_life_alpha(86_400 / params.bucket_s)
         self._day = 86_400 // params.bucket_s
         self._windows = sorted({w for w, _ in (*params.spikes, *params.drops)})
@@ -133,13 +134,10 @@ class RateDetector:
             return QUIET
         return self._localise(at, x, best) if best.score.raw >= p.limit and best.window > 1 else best
 
-    def score_alone(self, at: int, x: float) -> Reading:
-        """Return the reading of ``x`` in a bucket by itself: what an open bucket may be held against."""
+    def level(self, at: int) -> Level | None:
+        """Return what bucket ``at`` is expected to hold; None while nothing is learned."""
         level = self._level_before(at, 1)
-        window, ratio = self._params.spikes[0]
-        if level is None or window != 1 or x < max(ratio * max(level[0], 1.0), level[0] + self._params.min_excess):
-            return QUIET
-        return self._read(x, 1, level) if x > self._params.peak_margin * self.peaks[0] else QUIET
+        return None if level is None else Level(*level)
 
     def view_one(self, at: int, x: float) -> Reading:
         """Return what ``x`` looks like by itself, whatever its size: the reading while an anomaly goes on."""

@@ -11,7 +11,8 @@ from math import sqrt
 from typing import Any
 
 from fm_anomaly.core.anomalies import QUIET, Reading, Score
-from fm_anomaly.core.detectors.levels import Level
+from fm_anomaly.core.detectors.early import Level
+from fm_anomaly.core.detectors.levels import Level as MovingLevel
 from fm_anomaly.core.detectors.tails import (
     count_decades,
     count_size,
@@ -45,7 +46,7 @@ class ShareDetector:
     def __init__(self, params: ShareParams = ShareParams()) -> None:
         self._params = params
         self._alpha = half_life_alpha(params.half_life_buckets)
-        self._moments = (Level(self._alpha), Level(self._alpha), Level(self._alpha))
+        self._moments = (MovingLevel(self._alpha), MovingLevel(self._alpha), MovingLevel(self._alpha))
         self.at = -1
         self.n = 0
         self.errors = 0.0
@@ -65,9 +66,16 @@ class ShareDetector:
                 best = reading
         return self._localise(x, best, gap) if best.score.raw >= self._params.limit and best.window > 1 else best
 
-    def score_alone(self, x: tuple[float, float]) -> Reading:
-        """Return the reading of one bucket by itself: what an open bucket may be held against."""
-        return self._judge(x, 1, 0) or QUIET
+    def level(self) -> Level | None:
+        """Return the learned level of errors a bucket; None while it warms up."""
+        if self.n < self._params.warmup_buckets:
+            return None
+        return Level(self.errors, self.variance, self.total)
+
+    def is_rise(self, errors: float, expected: float, records: float) -> bool:
+        """Return whether an excess of errors is a part of the records that matters."""
+        least = self._params.min_share if errors < 10 * expected else 0.1 * self._params.min_share
+        return (errors - expected) / max(records, 1.0) >= least
 
     def view_one(self, at: int, x: tuple[float, float]) -> Reading:
         """Return what ``x`` looks like by itself, whatever its size: the reading while an anomaly goes on."""
@@ -159,9 +167,9 @@ class ShareDetector:
         if errors < p.min_errors or level[4] < p.warmup_buckets:
             return None
         expected, reading = self._read(errors, records, level, window, behind + 1)
-        rise = (errors - expected) / max(records, 1.0)
-        least = p.min_share if errors < 10 * expected else 0.1 * p.min_share
-        if errors - expected < p.min_errors or errors < p.ratio * expected or rise < least:
+        if errors - expected < p.min_errors or errors < p.ratio * expected:
+            return None
+        if not self.is_rise(errors, expected, records):
             return None
         return reading
 
