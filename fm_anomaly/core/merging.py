@@ -6,7 +6,11 @@ first. It must not know what the records mean. Memory: at most what the slowest 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
+
+from fm_anomaly.core.frames import empty_frame
 
 CLOCK = "clock_us"
 """Name of the column with a source's running clock, µs; never null, never falling within a source."""
@@ -70,3 +74,12 @@ class Merger:
 
 
 _ALL = 1 << 62
+
+
+def by_clock(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return the records of several sources by their clocks; ties in the order of the frames."""
+    some = [frame for frame in frames if frame.height]
+    if len(some) < 2:
+        return some[0] if some else empty_frame()
+    whole = pl.concat(some)
+    return whole if whole[CLOCK].is_sorted() else whole.sort(CLOCK, maintain_order=True)

@@ -26,14 +26,14 @@ from fm_anomaly.core.commands import Command
 from fm_anomaly.core.detection import Detection
 from fm_anomaly.core.early import Check, EarlyWatch
 from fm_anomaly.core.features import ClosedBucket
-from fm_anomaly.core.frames import Severity, empty_frame
+from fm_anomaly.core.frames import Severity
 from fm_anomaly.core.history import History
 from fm_anomaly.core.incidents import IncidentParams
-from fm_anomaly.core.merging import CLOCK
+from fm_anomaly.core.merging import CLOCK, by_clock
 from fm_anomaly.core.message_durations import durations, has_one
 from fm_anomaly.core.parsing import ParsingParams
 from fm_anomaly.core.series import DetectionParams
-from fm_anomaly.core.sources import Source, SourceName
+from fm_anomaly.core.sources import Arrived, Source, SourceName
 from fm_anomaly.core.state import Snapshot, State
 from fm_anomaly.core.streams import Streams
 from fm_anomaly.core.template_health import HealthState
@@ -98,24 +98,6 @@ LineOf = Callable[[int], Evidence | None]
 """The first line of a template (its index) in the bucket that is being closed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """Whole lines of a live source, each ended by a line feed, and when they were received, µs."""
-
-    name: SourceName
-    data: bytes
-    received_us: int
-
-
-def _by_clock(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Return the records of several sources by their clocks; ties in the order of the frames."""
-    some = [frame for frame in frames if frame.height]
-    if len(some) < 2:
-        return some[0] if some else empty_frame()
-    whole = pl.concat(some)
-    return whole if whole[CLOCK].is_sorted() else whole.sort(CLOCK, maintain_order=True)
-
-
 def _no_keys(frame: pl.DataFrame) -> bool:
     return bool((frame["event_key"] == "").all())
 
@@ -170,7 +152,7 @@ class Pipeline:
         for each in arrived:
             name = self.source(each.name).name.name
             by_source.setdefault(name, []).append((each.data, each.received_us))
-        return self.take(_by_clock([self.sources[name].receive(pieces) for name, pieces in by_source.items()]))
+        return self.take(by_clock([self.sources[name].receive(pieces) for name, pieces in by_source.items()]))
 
     def advance(self, now_us: int) -> list[AlertEvent]:
         """Say that it is `now_us` (event time, µs): open records end, and silence becomes visible."""
@@ -187,7 +169,7 @@ class Pipeline:
 
     def _end_records(self) -> list[AlertEvent]:
         """End the open record of every source; the records of all are one batch, so that thousands cost little."""
-        return self.take(_by_clock([source.flush() for source in self.sources.values() if source.is_open]))
+        return self.take(by_clock([source.flush() for source in self.sources.values() if source.is_open]))
 
     # -- stage one: records to anomalies ----------------------------------------------------------------------------
 

@@ -37,6 +37,15 @@ class SourceName:
     service: str
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Whole lines of a live source, each ended by a line feed, and when they were received, µs."""
+
+    name: SourceName
+    data: bytes
+    received_us: int
+
+
 class Source:
     """One file, connection or listener, with all that its past lines decide about its next ones.
 

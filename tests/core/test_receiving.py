@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fm_anomaly.core.frames import US_PER_S
-from fm_anomaly.core.pipeline import Arrived, Pipeline
-from fm_anomaly.core.sources import Source, SourceName
+from fm_anomaly.core.pipeline import Pipeline
+from fm_anomaly.core.sources import Arrived, Source, SourceName
 from fm_anomaly.core.state import Snapshot
 from fm_anomaly.testing import as_bytes, outage_log
 
