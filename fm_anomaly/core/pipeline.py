@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from fm_anomaly.core.accounting import IntakeCounts
 from fm_anomaly.core.alerts import AlertBook, AlertEvent, AlertParams, Evidence
 from fm_anomaly.core.anomalies import Anomaly
+from fm_anomaly.core.batch import Batch, Taking
 from fm_anomaly.core.buckets import BucketMaker
 from fm_anomaly.core.commands import Command
 from fm_anomaly.core.detection import Detection
@@ -43,36 +44,7 @@ from fm_anomaly.core.windows import ExceptionTally, OpenBucket, Rows, WindowPara
 from fm_anomaly.errors import SnapshotError, UsageError
 
 _SAMPLE_CHARS = 500
-_EVIDENCE_CHARS = 2_000
 _OPERATION_CHARS = 80
-
-
-class _Batch:
-    """The columns of one frame that stage one reads more than once, as arrays in arrival order."""
-
-    def __init__(self, frame: pl.DataFrame, stream: NDArray[np.int64]) -> None:
-        self.frame = frame
-        self.stream = stream
-        self.ts_us: NDArray[np.int64] = frame["ts_us"].to_numpy()
-        self.severity: NDArray[np.int64] = frame["severity"].fill_null(0).to_numpy().astype(np.int64)
-        self.is_error: NDArray[np.bool_] = self.severity >= Severity.ERROR
-        self.status: NDArray[np.int64] = frame["status"].fill_null(0).to_numpy().astype(np.int64)
-
-    def evidence(self, rows: list[int]) -> list[list[object]]:
-        """Return the fields of the `Evidence` of each row, as plain values."""
-        if not rows:
-            return []
-        some = self.frame["source", "line", "ts_us", "service", "raw"][rows]
-        return [list(row) for row in some.with_columns(pl.col("raw").str.slice(0, _EVIDENCE_CHARS)).iter_rows()]
-
-
-@dataclass(frozen=True, slots=True)
-class _Taking:
-    """The batch that is being taken: its rows that are not late, and the open buckets as they stood before it."""
-
-    batch: _Batch
-    rows: Rows
-    before: dict[int, OpenBucket]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +94,8 @@ class Pipeline:
         self._makes = BucketMaker(self.templates, self.streams)
         self._says_duration: list[bool] = []
         self.early = EarlyWatch()
-        self._taking: _Taking | None = None
-        self._closing: tuple[OpenBucket, _Batch | None] = (OpenBucket(), None)
+        self._taking: Taking | None = None
+        self._closing: tuple[OpenBucket, Batch | None] = (OpenBucket(), None)
 
     # -- stage zero: bytes to records -------------------------------------------------------------------------------
 
@@ -177,7 +149,7 @@ class Pipeline:
         """Take records that have a service, a time and a clock (see `Source`), in arrival order."""
         if not frame.height:
             return []
-        batch = _Batch(frame, self.streams.codes(frame["service"]))
+        batch = Batch(frame, self.streams.codes(frame["service"]))
         n_before = len(self.templates.templates)
         template = self.templates.assign(
             batch.stream.astype(np.int32), frame["body"], None if _no_keys(frame) else frame["event_key"]
@@ -201,7 +173,7 @@ class Pipeline:
         )
         self.early.begin(after, batch.ts_us, batch.stream, batch.is_error, len(self.streams.keys))
         may_look = self.early.is_near() or self.windows.is_due(int(after[-1]))
-        self._taking = _Taking(batch, rows, self.windows.copy_open() if may_look else {})
+        self._taking = Taking(batch, rows, self.windows.copy_open() if may_look else {})
         self.windows.count(rows)
         self._count_exceptions(self._taking, self.windows.bucket)
         self._count_durations(batch, template, bucket, late)
@@ -212,7 +184,7 @@ class Pipeline:
         self._taking = None
         return events
 
-    def _count_templates(self, batch: _Batch, template: NDArray[np.int64], n_before: int) -> None:
+    def _count_templates(self, batch: Batch, template: NDArray[np.int64], n_before: int) -> None:
         n = len(self.templates.templates)
         self.stats.grow(n)
         self.stats.add(template, batch.is_error, batch.ts_us, batch.severity)
@@ -223,9 +195,7 @@ class Pipeline:
             raw = batch.frame["raw"]
             self.stats.samples += [str(raw[row])[:_SAMPLE_CHARS] if row < raw.len() else "" for row in first.tolist()]
 
-    def _count_exceptions(
-        self, taking: _Taking, bucket: Callable[[int], OpenBucket], n_rows: int | None = None
-    ) -> None:
+    def _count_exceptions(self, taking: Taking, bucket: Callable[[int], OpenBucket], n_rows: int | None = None) -> None:
         """Count the exceptions of a batch, or of its rows before `n_rows`, in the open buckets that `bucket` gives."""
         batch, rows = taking.batch, taking.rows
         types = batch.frame["exc_type"]
@@ -252,7 +222,7 @@ class Pipeline:
                 tally.rows.append(int(rows.row[at]))
 
     def _count_durations(
-        self, batch: _Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
+        self, batch: Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
     ) -> None:
         """Count durations that records state, by operation; where none is named the template stands for it."""
         ms = batch.frame["duration_ms"]
@@ -270,7 +240,7 @@ class Pipeline:
         return pl.Series([names[t] for t in template.tolist()], dtype=pl.String)
 
     def _count_said_durations(
-        self, batch: _Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
+        self, batch: Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
     ) -> None:
         """Count what messages say that they took ("… took 512ms"), where their template has one such place."""
         for known in self.templates.templates[len(self._says_duration) :]:
@@ -287,7 +257,7 @@ class Pipeline:
 
     # -- buckets that are over --------------------------------------------------------------------------------------
 
-    def _close_rows(self, clock_after: NDArray[np.int64], batch: _Batch) -> list[AlertEvent]:
+    def _close_rows(self, clock_after: NDArray[np.int64], batch: Batch) -> list[AlertEvent]:
         """Close what the rows of this batch made due; merges count from the row that brought them."""
         events: list[AlertEvent] = []
         start = 0
@@ -331,7 +301,7 @@ class Pipeline:
         if taking is not None:
             rows = taking.rows
             keep = (rows.row < check.row) & (rows.bucket == number) & np.isin(rows.stream, check.streams)
-            part = _Taking(taking.batch, rows.only(keep), {})
+            part = Taking(taking.batch, rows.only(keep), {})
             seen.count(part.rows)
             self._count_exceptions(part, seen.bucket, check.row)
         return seen.pop(number)
@@ -354,7 +324,7 @@ class Pipeline:
         return (min(due) - 1) // self.params.windows.bucket_us if due else None
 
     def _close(
-        self, number: int, tick_us: int, batch: _Batch | None, end_us: int | None = None, row: int = 0
+        self, number: int, tick_us: int, batch: Batch | None, end_us: int | None = None, row: int = 0
     ) -> list[AlertEvent]:
         content = self.windows.pop(number)
         start_us = number * self.params.windows.bucket_us

@@ -1,0 +1,45 @@
+"""The batch that stage one is taking: its columns as arrays, and what stood before it came.
+
+Values for `core.pipeline`. It must not know what is counted of them, or how they are judged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fm_anomaly.core.frames import Severity
+from fm_anomaly.core.windows import OpenBucket, Rows
+
+_EVIDENCE_CHARS = 2_000
+
+
+class Batch:
+    """The columns of one frame that stage one reads more than once, as arrays in arrival order."""
+
+    def __init__(self, frame: pl.DataFrame, stream: NDArray[np.int64]) -> None:
+        self.frame = frame
+        self.stream = stream
+        self.ts_us: NDArray[np.int64] = frame["ts_us"].to_numpy()
+        self.severity: NDArray[np.int64] = frame["severity"].fill_null(0).to_numpy().astype(np.int64)
+        self.is_error: NDArray[np.bool_] = self.severity >= Severity.ERROR
+        self.status: NDArray[np.int64] = frame["status"].fill_null(0).to_numpy().astype(np.int64)
+
+    def evidence(self, rows: list[int]) -> list[list[object]]:
+        """Return the fields of the `Evidence` of each row, as plain values."""
+        if not rows:
+            return []
+        some = self.frame["source", "line", "ts_us", "service", "raw"][rows]
+        return [list(row) for row in some.with_columns(pl.col("raw").str.slice(0, _EVIDENCE_CHARS)).iter_rows()]
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """The batch that is being taken: its rows that are not late, and the open buckets as they stood before it."""
+
+    batch: Batch
+    rows: Rows
+    before: dict[int, OpenBucket]
