@@ -5,30 +5,17 @@ Knows the store's readers and nothing of how alerts come about.
 
 from __future__ import annotations
 
-from typing import Annotated
-from urllib.parse import urlencode
-
-import fastapi
-from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, Response
 
 from fm_anomaly import __version__
 from fm_anomaly.api import elasticsearch, loki, otlp, splunk
 from fm_anomaly.api.bodies import BodyReader
 from fm_anomaly.api.conventions import Conventions, add_error_handlers, is_loopback_host_header
-from fm_anomaly.api.schemas import (
-    AlertBody,
-    AlertDetailBody,
-    AlertQuery,
-    ErrorBody,
-    HealthBody,
-    IncidentBody,
-    Query,
-)
+from fm_anomaly.api.routes import api_router
+from fm_anomaly.api.schemas import HealthBody
 from fm_anomaly.errors import StoreError
 from fm_anomaly.service.intake import Intake
-from fm_anomaly.storage import Store, alert, alert_history, alerts, incidents
-
-_ERRORS: dict[int | str, dict[str, type[ErrorBody]]] = {code: {"model": ErrorBody} for code in (400, 404, 422, 503)}
+from fm_anomaly.storage import Store, alerts
 
 
 def create_app(
@@ -47,46 +34,14 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.intake, app.state.bodies, app.state.tenant = intake, BodyReader(), tenant
-    app.include_router(_finding_routes(store, tenant))
+    app.state.store, app.state.intake, app.state.bodies, app.state.tenant = store, intake, BodyReader(), tenant
+    app.include_router(api_router())
     for protocol in (otlp, loki, elasticsearch, splunk):
         app.include_router(protocol.routes())
     app.include_router(_health_routes(store, tenant))
     add_error_handlers(app)
     app.add_middleware(Conventions, is_host_allowed=is_loopback_host_header if loopback_only else None)
     return app
-
-
-def _finding_routes(store: Store, tenant: str) -> APIRouter:
-    router = APIRouter(prefix="/api/v1", responses=_ERRORS)
-
-    @router.get("/alerts")
-    def list_alerts(
-        request: Request, response: Response, query: Annotated[AlertQuery, fastapi.Query()]
-    ) -> list[AlertBody]:
-        """Alerts, latest start first; `X-Total-Count` counts all, `X-Next-Cursor` leads to the next page."""
-        page = alerts(store, tenant, query.alerts(), limit=query.limit, cursor=query.cursor)
-        _say_page(request, response, page.total, page.next_cursor)
-        return [AlertBody.from_stored(each) for each in page.items]
-
-    @router.get("/alerts/{alert_id}")
-    def read_alert(alert_id: str) -> AlertDetailBody:
-        """One alert with its history."""
-        found = alert(store, tenant, alert_id)
-        if found is None:
-            raise HTTPException(404, "there is no alert of this id")
-        return AlertDetailBody.from_history(found, alert_history(store, tenant, alert_id))
-
-    @router.get("/incidents")
-    def list_incidents(
-        request: Request, response: Response, query: Annotated[Query, fastapi.Query()]
-    ) -> list[IncidentBody]:
-        """Incidents, latest start first; pages as for alerts."""
-        page = incidents(store, tenant, query.incidents(), limit=query.limit, cursor=query.cursor)
-        _say_page(request, response, page.total, page.next_cursor)
-        return [IncidentBody.from_stored(each) for each in page.items]
-
-    return router
 
 
 def _health_routes(store: Store, tenant: str) -> APIRouter:
@@ -119,12 +74,3 @@ def _health(store: Store, tenant: str) -> HealthBody:
     except StoreError as exc:
         return HealthBody(status="degraded", version=__version__, checks={"store": str(exc)})
     return HealthBody(status="healthy", version=__version__, checks={"store": "ok"})
-
-
-def _say_page(request: Request, response: Response, total: int, next_cursor: str | None) -> None:
-    response.headers["X-Total-Count"] = str(total)
-    if next_cursor is not None:
-        same = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-        following = f"{request.url.path}?{urlencode([*same, ('cursor', next_cursor)])}"
-        response.headers["X-Next-Cursor"] = next_cursor
-        response.headers["Link"] = f'<{following}>; rel="next"'

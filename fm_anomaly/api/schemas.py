@@ -1,4 +1,4 @@
-"""The wire models: what a client sends as a query and gets back as JSON. Nowhere else is pydantic used here.
+"""The wire models that several resources share: queries, alerts, incidents, events, series and errors.
 
 Adding a field is no break; removing or changing one is, and would need another version of the routes.
 """
@@ -14,10 +14,11 @@ from fm_anomaly.storage import (
     AlertFilter,
     IncidentFilter,
     StoredAlert,
-    StoredAlertEvent,
     StoredIncident,
 )
-from fm_anomaly.storage.reading import MAX_LIMIT
+from fm_anomaly.storage.counts import Series
+from fm_anomaly.storage.paging import MAX_LIMIT
+from fm_anomaly.storage.timelines import StoredEvent
 from fm_anomaly.storage.timestamps import optional_iso, to_iso, to_us
 
 AlertSeverity = Literal["low", "medium", "high", "critical"]
@@ -31,29 +32,55 @@ def _utc(moment: datetime) -> datetime:
 Moment = Annotated[datetime, AfterValidator(_utc)]
 
 
-class Query(BaseModel):
+Name = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
+"""A name or id in a query or a body."""
+
+
+class PageQuery(BaseModel):
     """What every list takes; an unknown parameter is an error, for a filter that is ignored misleads."""
 
     model_config = ConfigDict(extra="forbid")
 
-    state: AlertState | None = None
-    min_severity: AlertSeverity | None = None
-    kind: str | None = Field(default=None, max_length=64)
-    since: Moment | None = Field(default=None, description="start at or after; ISO 8601, UTC where no zone")
-    until: Moment | None = Field(default=None, description="start before; ISO 8601, UTC where no zone")
     limit: int = Field(default=50, ge=1, le=MAX_LIMIT)
     cursor: str | None = Field(default=None, max_length=1024, description="X-Next-Cursor of the page before")
 
+
+class SpanQuery(PageQuery):
+    """What a list over time takes."""
+
+    since: Moment | None = Field(default=None, description="start at or after; ISO 8601, UTC where no zone")
+    until: Moment | None = Field(default=None, description="start before; ISO 8601, UTC where no zone")
+
+    @property
+    def since_us(self) -> int | None:
+        """The beginning, µs."""
+        return moment_us(self.since)
+
+    @property
+    def until_us(self) -> int | None:
+        """The end, µs."""
+        return moment_us(self.until)
+
+
+class IncidentQuery(SpanQuery):
+    """What the list of incidents takes."""
+
+    state: AlertState | None = None
+    min_severity: AlertSeverity | None = None
+    kind: Name | None = Field(default=None, examples=["new_error"])
+
     def incidents(self) -> IncidentFilter:
         """Return the same conditions for the store."""
-        return IncidentFilter(self.state, self.min_severity, self.kind, _us(self.since), _us(self.until))
+        return IncidentFilter(self.state, self.min_severity, self.kind, self.since_us, self.until_us)
 
 
-class AlertQuery(Query):
+class AlertQuery(IncidentQuery):
     """What the list of alerts takes."""
 
-    service: str | None = Field(default=None, max_length=256)
-    incident_id: str | None = Field(default=None, max_length=128)
+    service: Name | None = None
+    incident_id: Name | None = None
+    acked: bool | None = None
+    muted: bool | None = None
 
     def alerts(self) -> AlertFilter:
         """Return the same conditions for the store."""
@@ -63,8 +90,10 @@ class AlertQuery(Query):
             service=self.service,
             kind=self.kind,
             incident_id=self.incident_id,
-            since_us=_us(self.since),
-            until_us=_us(self.until),
+            is_acked=self.acked,
+            is_muted=self.muted,
+            since_us=self.since_us,
+            until_us=self.until_us,
         )
 
 
@@ -108,6 +137,12 @@ class AlertBody(BaseModel):
     template_ids: list[str]
     labels: dict[str, str]
     evidence: list[EvidenceLine]
+    n_events: int = Field(description="records of its subject while it fired, as far as told")
+    is_notified: bool = Field(description="false: cut by the budget or muted, to be read in the digest")
+    muted_by: str = Field(description="the silence or feedback that mutes it, else empty")
+    acked_by: str
+    acked: str | None = Field(description="when somebody took it on")
+    verdict: str = Field(description="expected, noise or real; empty where nobody said")
 
     @classmethod
     def from_stored(cls, alert: StoredAlert) -> AlertBody:
@@ -115,26 +150,34 @@ class AlertBody(BaseModel):
         return cls.model_validate(_alert_fields(alert))
 
 
-class AlertEventBody(BaseModel):
-    """One step of an alert."""
+class EventBody(BaseModel):
+    """One thing that happened to an alert or an incident."""
 
-    action: str
+    event_no: int = Field(description="its number in the tenant's events, the id on the event stream")
+    action: str = Field(examples=["triggered", "updated", "resolved", "acked", "commented", "marker"])
     at: str
-    severity: AlertSeverity
+    alert_id: str | None
+    incident_id: str | None
+    severity: str
+    reason: str
+    actor: str = Field(description="the person, empty where it was found in the logs")
+
+    @classmethod
+    def from_stored(cls, event: StoredEvent) -> EventBody:
+        """Return the body of a stored event."""
+        same = {name: getattr(event, name) for name in cls.model_fields if name != "at"}
+        return cls.model_validate(same | {"at": to_iso(event.at_us)})
 
 
 class AlertDetailBody(AlertBody):
     """An alert asked for by its id: with its steps, oldest first."""
 
-    history: list[AlertEventBody]
+    history: list[EventBody]
 
     @classmethod
-    def from_history(cls, alert: StoredAlert, history: tuple[StoredAlertEvent, ...]) -> AlertDetailBody:
+    def from_history(cls, alert: StoredAlert, history: tuple[StoredEvent, ...]) -> AlertDetailBody:
         """Return the body of a stored alert with its history."""
-        steps = [
-            AlertEventBody.model_validate({"action": each.action, "at": to_iso(each.at_us), "severity": each.severity})
-            for each in history
-        ]
+        steps = [EventBody.from_stored(each) for each in history]
         return cls.model_validate({**_alert_fields(alert), "history": steps})
 
 
@@ -154,13 +197,16 @@ class IncidentBody(BaseModel):
     alert_ids: list[str]
     template_ids: list[str]
     evidence: list[EvidenceLine]
-    series: dict[str, Any] | None
+    series: dict[str, Any] | None = Field(description="of a scan; null where `/series` has it")
+    joined: list[str] = Field(description="why its alerts are of one matter")
+    acked_by: str
+    acked: str | None
 
     @classmethod
     def from_stored(cls, incident: StoredIncident) -> IncidentBody:
         """Return the body of a stored incident."""
-        same = {name: getattr(incident, name) for name in cls.model_fields if name not in ("start", "end")}
-        return cls.model_validate(same | _span(incident))
+        same = {name: getattr(incident, name) for name in cls.model_fields if name not in _TIMES}
+        return cls.model_validate(same | _times(incident))
 
 
 class HealthBody(BaseModel):
@@ -172,14 +218,48 @@ class HealthBody(BaseModel):
     checks: dict[str, str]
 
 
+class SeriesBody(BaseModel):
+    """A series at equal steps; null where nothing can be said."""
+
+    name: str
+    unit: str
+    start: str
+    step_s: int
+    values: list[float | None]
+    low: list[float | None] = Field(description="the band that was usual before")
+    high: list[float | None]
+
+    @classmethod
+    def from_series(cls, series: Series) -> SeriesBody:
+        """Return the body of a series."""
+        n = len(series.values)
+        return cls(
+            name=series.name,
+            unit=series.unit,
+            start=to_iso(series.start_us),
+            step_s=series.step_s,
+            values=list(series.values),
+            low=[series.low] * n,
+            high=[series.high] * n,
+        )
+
+
+_TIMES = ("start", "end", "acked")
+
+
 def _alert_fields(alert: StoredAlert) -> dict[str, Any]:
-    same = {name: getattr(alert, name) for name in AlertBody.model_fields if name not in ("start", "end")}
-    return same | _span(alert)
+    same = {name: getattr(alert, name) for name in AlertBody.model_fields if name not in _TIMES}
+    return same | _times(alert)
 
 
-def _span(found: StoredAlert | StoredIncident) -> dict[str, str | None]:
-    return {"start": to_iso(found.start_us), "end": optional_iso(found.end_us)}
+def _times(found: StoredAlert | StoredIncident) -> dict[str, str | None]:
+    return {
+        "start": to_iso(found.start_us),
+        "end": optional_iso(found.end_us),
+        "acked": optional_iso(found.acked_us),
+    }
 
 
-def _us(moment: datetime | None) -> int | None:
+def moment_us(moment: datetime | None) -> int | None:
+    """Return a moment in µs since the epoch, and None of None."""
     return None if moment is None else to_us(moment.isoformat())

@@ -1,29 +1,28 @@
 """What outlives a run: alerts, incidents, templates and intake counts in SQL; models under models/.
 
-Sees `errors` and `core`, never a service, an API or a command line. The full store (migrations,
-PostgreSQL, write-ahead segments) builds on these tables; this room holds only what is true today.
+Sees `errors` and `core`, never a service, an API or a command line.
 """
 
 from __future__ import annotations
 
 from fm_anomaly.storage.connection import Store, default_path, open_store
+from fm_anomaly.storage.paging import Page
 from fm_anomaly.storage.reading import (
     AlertFilter,
     IncidentFilter,
-    Page,
     StoredAlert,
-    StoredAlertEvent,
     StoredIncident,
     StoredIntake,
     StoredTemplate,
     alert,
-    alert_history,
     alerts,
+    incident,
     incidents,
     intake,
     templates,
 )
 from fm_anomaly.storage.scans import save_scan
+from fm_anomaly.storage.timelines import StoredEvent, alert_history
 
 __all__ = [
     "AlertFilter",
@@ -31,7 +30,7 @@ __all__ = [
     "Page",
     "Store",
     "StoredAlert",
-    "StoredAlertEvent",
+    "StoredEvent",
     "StoredIncident",
     "StoredIntake",
     "StoredTemplate",
@@ -39,6 +38,7 @@ __all__ = [
     "alert_history",
     "alerts",
     "default_path",
+    "incident",
     "incidents",
     "intake",
     "open_store",

@@ -6,23 +6,15 @@ rows which arrive meanwhile shift nothing. Knows nothing of HTTP.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Table, and_, select
 
 from fm_anomaly.errors import UsageError
 from fm_anomaly.storage import tables
 from fm_anomaly.storage.connection import Store
-
-MAX_LIMIT = 500
-"""Most rows in one page."""
-
-_Value = TypeVar("_Value")
+from fm_anomaly.storage.paging import Page, page, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +26,8 @@ class AlertFilter:
     service: str | None = None
     kind: str | None = None
     incident_id: str | None = None
+    is_acked: bool | None = None
+    is_muted: bool | None = None
     since_us: int | None = None
     until_us: int | None = None
 
@@ -47,15 +41,6 @@ class IncidentFilter:
     kind: str | None = None
     since_us: int | None = None
     until_us: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[_Value]):
-    """Some rows of a list; `total` counts the whole list, `next_cursor` is None on the last page."""
-
-    items: tuple[_Value, ...]
-    total: int
-    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +66,12 @@ class StoredAlert:
     template_ids: list[str]
     labels: dict[str, str]
     evidence: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAlertEvent:
-    """One step of an alert: triggered, updated, resolved, or what a person did with it."""
-
-    event_no: int
-    action: str
-    at_us: int
-    severity: str
-    reason: str
-    actor: str
+    n_events: int
+    is_notified: bool
+    muted_by: str
+    acked_by: str
+    acked_us: int | None
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +94,10 @@ class StoredIncident:
     template_ids: list[str]
     evidence: list[dict[str, Any]]
     series: dict[str, Any] | None
+    joined: list[str]
+    merged_into: str | None
+    acked_by: str
+    acked_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +148,11 @@ def alerts(
     for name in ("state", "service", "kind", "incident_id"):
         if (value := getattr(where, name)) is not None:
             wanted.append(table.c[name] == value)
+    for is_wanted, column in ((where.is_acked, table.c.acked_by), (where.is_muted, table.c.muted_by)):
+        if is_wanted is not None:
+            wanted.append(column != "" if is_wanted else column == "")
     wanted.append(table.c.tenant == tenant)
-    return _page(store, table, "alert_id", StoredAlert, wanted, limit, cursor)
+    return page(store, table, "alert_id", StoredAlert, wanted, limit, cursor)
 
 
 def alert(store: Store, tenant: str, alert_id: str) -> StoredAlert | None:
@@ -176,15 +162,7 @@ def alert(store: Store, tenant: str, alert_id: str) -> StoredAlert | None:
         row = connection.execute(
             select(table).where(table.c.tenant == tenant, table.c.alert_id == alert_id)
         ).one_or_none()
-    return None if row is None else _value(StoredAlert, row)
-
-
-def alert_history(store: Store, tenant: str, alert_id: str) -> tuple[StoredAlertEvent, ...]:
-    """Return the steps of an alert, oldest first; none where the tenant has no such alert."""
-    table = tables.events
-    query = select(table).where(table.c.tenant == tenant, table.c.alert_id == alert_id).order_by(table.c.event_no)
-    with store.reading() as connection:
-        return tuple(_value(StoredAlertEvent, row) for row in connection.execute(query))
+    return None if row is None else value_of(StoredAlert, row)
 
 
 def incidents(
@@ -198,10 +176,26 @@ def incidents(
     """Return a page of incidents, latest start first. Raises UsageError on a bad argument."""
     table = tables.incidents
     wanted = _conditions(table, where.min_severity, where.since_us, where.until_us)
+    wanted.append(table.c.merged_into.is_(None))
     for name in ("state", "kind"):
         if (value := getattr(where, name)) is not None:
             wanted.append(table.c[name] == value)
-    return _page(store, table, "incident_id", StoredIncident, [table.c.tenant == tenant, *wanted], limit, cursor)
+    return page(store, table, "incident_id", StoredIncident, [table.c.tenant == tenant, *wanted], limit, cursor)
+
+
+def incident(store: Store, tenant: str, incident_id: str) -> StoredIncident | None:
+    """Return the incident of that id, or the one that took its alerts; None where the tenant has none."""
+    table = tables.incidents
+    seen: set[str] = set()
+    with store.reading() as connection:
+        while incident_id not in seen:
+            seen.add(incident_id)
+            is_row = and_(table.c.tenant == tenant, table.c.incident_id == incident_id)
+            row = connection.execute(select(table).where(is_row)).one_or_none()
+            if row is None or row.merged_into is None:
+                break
+            incident_id = row.merged_into
+    return None if row is None else value_of(StoredIncident, row)
 
 
 def templates(store: Store, tenant: str, *, errors_only: bool = False) -> tuple[StoredTemplate, ...]:
@@ -212,7 +206,7 @@ def templates(store: Store, tenant: str, *, errors_only: bool = False) -> tuple[
         query = query.where(table.c.errors > 0)
     query = query.order_by(table.c.source_id, table.c.service, table.c.template_id)
     with store.reading() as connection:
-        return tuple(_value(StoredTemplate, row) for row in connection.execute(query))
+        return tuple(value_of(StoredTemplate, row) for row in connection.execute(query))
 
 
 def intake(store: Store, tenant: str) -> tuple[StoredIntake, ...]:
@@ -243,49 +237,3 @@ def _conditions(
     if until_us is not None:
         wanted.append(table.c.start_us < until_us)
     return wanted
-
-
-def _page(
-    store: Store,
-    table: Table,
-    key: str,
-    kind: type[_Value],
-    wanted: Sequence[ColumnElement[bool]],
-    limit: int,
-    cursor: str | None,
-) -> Page[_Value]:
-    if not 1 <= limit <= MAX_LIMIT:
-        raise UsageError(f"limit {limit} is not in 1 to {MAX_LIMIT}")
-    query = select(table).where(*wanted)
-    if cursor is not None:
-        start_us, last = _read_cursor(cursor)
-        same_start = and_(table.c.start_us == start_us, table.c[key] > last)
-        query = query.where(or_(table.c.start_us < start_us, same_start))
-    query = query.order_by(table.c.start_us.desc(), table.c[key]).limit(limit + 1)
-    with store.reading() as connection:
-        total = connection.scalar(select(func.count()).select_from(table).where(*wanted)) or 0
-        rows = connection.execute(query).all()
-    more = len(rows) > limit
-    rows = rows[:limit]
-    following = _cursor(rows[-1]._mapping["start_us"], rows[-1]._mapping[key]) if more else None
-    return Page(tuple(_value(kind, row) for row in rows), total, following)
-
-
-def _value(kind: type[_Value], row: Row[Any]) -> _Value:
-    columns = row._mapping
-    return kind(**{each.name: columns[each.name] for each in fields(kind)})  # type: ignore[arg-type]
-
-
-def _cursor(start_us: int, key: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([start_us, key]).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        start_us, key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, TypeError) as exc:
-        raise UsageError("cursor cannot be read: give next_cursor of the page before, unchanged") from exc
-    if type(start_us) is not int or type(key) is not str or abs(start_us) >= 2**63:
-        raise UsageError("cursor cannot be read: give next_cursor of the page before, unchanged")
-    return start_us, key

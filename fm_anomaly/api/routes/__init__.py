@@ -1,0 +1,15 @@
+"""The routes under /api/v1, one file a resource: each a query or a command, and its wire model."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from fm_anomaly.api.routes import alerts, incidents, markers, services, templates
+
+
+def api_router() -> APIRouter:
+    """Return all routes of the alert API."""
+    router = APIRouter(prefix="/api/v1")
+    for each in (alerts, incidents, templates, services, markers):
+        router.include_router(each.router)
+    return router

@@ -1,0 +1,133 @@
+"""Incidents: the list, one with its alerts, its timeline, evidence and series.
+
+Knows the store's readers and nothing of how alerts are joined.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from pydantic import Field
+
+from fm_anomaly.api.asking import READS, Id, TheStore, TheTenant, say_page
+from fm_anomaly.api.routes.alerts import EvidenceBody, samples_of
+from fm_anomaly.api.schemas import AlertBody, EventBody, EvidenceLine, IncidentBody, IncidentQuery, SeriesBody
+from fm_anomaly.storage import Store, StoredAlert, StoredIncident, alert, incident, incidents
+from fm_anomaly.storage.counts import series_around
+from fm_anomaly.storage.timelines import StoredMarker, incident_events, markers_near
+from fm_anomaly.storage.timestamps import to_iso
+
+router = APIRouter(responses=READS, tags=["incidents"])
+
+MAX_ALERTS = 100
+"""Most alerts told with one incident, the headline first."""
+
+
+class IncidentDetailBody(IncidentBody):
+    """An incident asked for by its id: with its alerts, the headline first."""
+
+    alerts: list[AlertBody] = Field(description=f"at most {MAX_ALERTS}; `alert_ids` names all")
+
+
+@router.get("/incidents")
+def list_incidents(
+    request: Request,
+    response: Response,
+    store: TheStore,
+    tenant: TheTenant,
+    query: Annotated[IncidentQuery, Query()],
+) -> list[IncidentBody]:
+    """Incidents, latest start first; pages as for alerts."""
+    page = incidents(store, tenant, query.incidents(), limit=query.limit, cursor=query.cursor)
+    say_page(request, response, page)
+    return [IncidentBody.from_stored(each) for each in page.items]
+
+
+@router.get("/incidents/{incident_id}")
+def read_incident(incident_id: Id, store: TheStore, tenant: TheTenant) -> IncidentDetailBody:
+    """One incident with its alerts; an id that was merged into another leads to that."""
+    found = the_incident(store, tenant, incident_id)
+    bodies = [AlertBody.from_stored(each) for each in alerts_of(store, tenant, found)]
+    return IncidentDetailBody.model_validate({**IncidentBody.from_stored(found).model_dump(), "alerts": bodies})
+
+
+@router.get("/incidents/{incident_id}/timeline")
+def read_timeline(incident_id: Id, store: TheStore, tenant: TheTenant) -> list[EventBody]:
+    """What happened, oldest first: its alerts, what people did, and deploys from an hour before."""
+    return timeline_of(store, tenant, the_incident(store, tenant, incident_id))
+
+
+@router.get("/incidents/{incident_id}/evidence")
+def read_evidence(incident_id: Id, store: TheStore, tenant: TheTenant) -> EvidenceBody:
+    """The redacted lines behind an incident."""
+    found = the_incident(store, tenant, incident_id)
+    head = headline(store, tenant, found)
+    return EvidenceBody(
+        evidence=[EvidenceLine.model_validate(line) for line in found.evidence],
+        samples=[] if head is None else samples_of(store, tenant, head),
+    )
+
+
+@router.get("/incidents/{incident_id}/series")
+def read_series(incident_id: Id, store: TheStore, tenant: TheTenant) -> SeriesBody:
+    """The series that shows the headline, around the incident, with the band that was usual before."""
+    series = series_of_incident(store, tenant, the_incident(store, tenant, incident_id))
+    if series is None:
+        raise HTTPException(404, "nothing was counted for this incident")
+    return series
+
+
+def the_incident(store: Store, tenant: str, incident_id: str) -> StoredIncident:
+    """Return the incident, or answer 404."""
+    found = incident(store, tenant, incident_id)
+    if found is None:
+        raise HTTPException(404, "there is no incident of this id")
+    return found
+
+
+def alerts_of(store: Store, tenant: str, found: StoredIncident) -> list[StoredAlert]:
+    """Return the first alerts of an incident, the headline first."""
+    each = (alert(store, tenant, alert_id) for alert_id in found.alert_ids[:MAX_ALERTS])
+    return [one for one in each if one is not None]
+
+
+def headline(store: Store, tenant: str, found: StoredIncident) -> StoredAlert | None:
+    """Return the alert that an incident is titled by."""
+    return alert(store, tenant, found.alert_ids[0]) if found.alert_ids else None
+
+
+def last_us(found: StoredIncident) -> int:
+    """Return the end of an incident, or of what is known of it."""
+    return found.as_of_us if found.end_us is None else found.end_us
+
+
+def timeline_of(store: Store, tenant: str, found: StoredIncident) -> list[EventBody]:
+    """Return the events of an incident and the markers near it, in order."""
+    events = [EventBody.from_stored(each) for each in incident_events(store, tenant, found)]
+    beside = [_marked(each) for each in markers_near(store, tenant, found.services, found.start_us, last_us(found))]
+    return sorted([*events, *beside], key=lambda event: (event.at, event.event_no))
+
+
+def series_of_incident(store: Store, tenant: str, found: StoredIncident) -> SeriesBody | None:
+    """Return the series of the headline: that of the scan where one told it, else from the counts."""
+    if found.series is not None:
+        return SeriesBody.model_validate(found.series)
+    head = headline(store, tenant, found)
+    if head is None:
+        return None
+    return SeriesBody.from_series(series_around(store, tenant, head, found.start_us, last_us(found)))
+
+
+def _marked(marker: StoredMarker) -> EventBody:
+    said = f"{marker.title} ({marker.service})" if marker.service else marker.title
+    return EventBody(
+        event_no=0,
+        action="marker",
+        at=to_iso(marker.at_us),
+        alert_id=None,
+        incident_id=None,
+        severity="",
+        reason=said,
+        actor=marker.actor,
+    )

@@ -1,0 +1,62 @@
+"""Markers: deploys and changes that people or pipelines of theirs note.
+
+Knows the store's readers and the command that a note becomes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from fm_anomaly.api.asking import READS, TheStore, TheTenant, say_page
+from fm_anomaly.api.schemas import Name, SpanQuery
+from fm_anomaly.storage.timelines import StoredMarker, markers
+from fm_anomaly.storage.timestamps import to_iso
+
+router = APIRouter(responses=READS, tags=["markers"])
+
+
+class MarkerQuery(SpanQuery):
+    """What the list of markers takes."""
+
+    service: Name | None = None
+
+
+class MarkerBody(BaseModel):
+    """A deploy or change."""
+
+    marker_id: str
+    at: str
+    service: str = Field(description="empty: all services")
+    title: str
+    actor: str
+
+    @classmethod
+    def from_stored(cls, marker: StoredMarker) -> MarkerBody:
+        """Return the body of a stored marker."""
+        same = {name: getattr(marker, name) for name in cls.model_fields if name != "at"}
+        return cls.model_validate(same | {"at": to_iso(marker.at_us)})
+
+
+@router.get("/markers")
+def list_markers(
+    request: Request,
+    response: Response,
+    store: TheStore,
+    tenant: TheTenant,
+    query: Annotated[MarkerQuery, Query()],
+) -> list[MarkerBody]:
+    """Markers, newest first; pages as for alerts."""
+    page = markers(
+        store,
+        tenant,
+        service=query.service,
+        since_us=query.since_us,
+        until_us=query.until_us,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    say_page(request, response, page)
+    return [MarkerBody.from_stored(each) for each in page.items]

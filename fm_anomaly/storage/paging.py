@@ -1,0 +1,87 @@
+"""Pages of a list: newest first, and a cursor that names the row after which the next page begins.
+
+So rows that arrive meanwhile shift nothing. Knows nothing of what the rows mean.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, FromClause, Row, and_, func, or_, select
+
+from fm_anomaly.errors import UsageError
+from fm_anomaly.storage.connection import Store
+from fm_anomaly.storage.writing import plain_text
+
+MAX_LIMIT = 500
+"""Most rows in one page."""
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_Value]):
+    """Some rows of a list; `total` counts the whole list, `next_cursor` is None on the last page."""
+
+    items: tuple[_Value, ...]
+    total: int
+    next_cursor: str | None
+
+
+def page(
+    store: Store,
+    table: FromClause,
+    key: str,
+    kind: type[_Value],
+    wanted: Sequence[ColumnElement[bool]],
+    limit: int,
+    cursor: str | None,
+    *,
+    by: str = "start_us",
+) -> Page[_Value]:
+    """Return a page of `table`, the largest `by` first and `key` upwards among equals.
+
+    Raises UsageError on a limit that is out of range or a cursor that no page gave.
+    """
+    if not 1 <= limit <= MAX_LIMIT:
+        raise UsageError(f"limit {limit} is not in 1 to {MAX_LIMIT}")
+    query = select(table).where(*wanted)
+    if cursor is not None:
+        at, last = read_cursor(cursor)
+        query = query.where(or_(table.c[by] < at, and_(table.c[by] == at, table.c[key] > last)))
+    query = query.order_by(table.c[by].desc(), table.c[key]).limit(limit + 1)
+    with store.reading() as connection:
+        total = connection.scalar(select(func.count()).select_from(table).where(*wanted)) or 0
+        rows = connection.execute(query).all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    following = cursor_of(rows[-1]._mapping[by], rows[-1]._mapping[key]) if more else None
+    return Page(tuple(value_of(kind, row) for row in rows), total, following)
+
+
+def value_of(kind: type[_Value], row: Row[Any]) -> _Value:
+    """Return the row as a dataclass whose fields are columns."""
+    columns = row._mapping
+    return kind(**{each.name: columns[each.name] for each in fields(kind)})  # type: ignore[arg-type]
+
+
+def cursor_of(at: int, key: str) -> str:
+    """Return the cursor behind the row of that order and key."""
+    return base64.urlsafe_b64encode(json.dumps([at, key]).encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> tuple[int, str]:
+    """Return order and key of a cursor. Raises UsageError where it is none."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        at, key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, TypeError) as exc:
+        raise UsageError("cursor cannot be read: give next_cursor of the page before, unchanged") from exc
+    if type(at) is not int or type(key) is not str or abs(at) >= 2**63:
+        raise UsageError("cursor cannot be read: give next_cursor of the page before, unchanged")
+    return at, plain_text(key)
