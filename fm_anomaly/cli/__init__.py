@@ -11,13 +11,26 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fm_anomaly.cli import categorize, config, diff, doctor, evaluate, lines, parse, scan, serve, templates, watch
+from fm_anomaly.cli import (
+    backtest,
+    categorize,
+    config,
+    diff,
+    doctor,
+    evaluate,
+    lines,
+    parse,
+    scan,
+    serve,
+    templates,
+    watch,
+)
 from fm_anomaly.cli.console import print_error, survive_any_encoding
 from fm_anomaly.cli.options import EXIT_OK, EXIT_USAGE, HelpFormatter, Parser
 from fm_anomaly.errors import FmAnomalyError
 
 _OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
-_GROUPS = (scan, diff, watch, templates, lines, parse, doctor, evaluate, config, serve, categorize)
+_GROUPS = (scan, diff, watch, templates, lines, parse, doctor, backtest, evaluate, config, serve, categorize)
 _DESCRIPTION = "Tells what is going wrong from logs: reads what you have, needs no configuration."
 _EXAMPLES = """\
 the first five minutes:
@@ -26,6 +39,7 @@ the first five minutes:
   fm-anomaly diff good.log bad.log         what is new in the second one?
   fm-anomaly watch -- docker logs -f api   say it while it happens
   fm-anomaly doctor app.log                what is received, and how well?
+  fm-anomaly backtest app.log              would it have fired, and how often?
 
 exit codes: 0 done, 2 usage error, 3 findings at or above --fail-on
 """
