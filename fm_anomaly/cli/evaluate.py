@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import importlib
 import json
 import sys
@@ -19,11 +20,17 @@ _BENCHMARKS = {
     "loghub": "grouping of messages into event types (GA, FGA), against Drain3",
     "cidiff": "lines that explain a failed build (F1)",
     "samples": "planted incidents of our own generator: found, false",
+    "nab": "decisions on metrics with anomaly windows (NAB's standard profile)",
+    "cloudmon": "decisions on labelled rates: recall, false alerts a series-day",
+    "counts": "decisions on simulated counts a minute: recall, false alerts a series-day",
 }
+_SELF_MADE = ("samples", "counts")
 _EXAMPLES = """\
   fm-anomaly evaluate loghub --data loghub/     a folder a system, each with its _structured.csv
   fm-anomaly evaluate cidiff --data cidiff/
   fm-anomaly evaluate samples --seeds 30
+  fm-anomaly evaluate nab --data nab/ -o scored.csv
+  fm-anomaly evaluate counts
 """
 
 
@@ -32,10 +39,13 @@ def add(commands: Commands) -> None:
     parser = command(commands, "evaluate", run, "measure quality on labelled logs", _EXAMPLES)
     listed = "; ".join(f"{name}: {what}" for name, what in _BENCHMARKS.items())
     parser.add_argument("benchmark", choices=list(_BENCHMARKS), help=listed)
-    parser.add_argument("--data", metavar="DIR", help="folder in the benchmark's public layout (not for samples)")
+    parser.add_argument(
+        "--data", metavar="DIR", help="folder in the benchmark's public layout (not for samples, counts)"
+    )
     parser.add_argument(
         "--seeds", metavar="N", type=int, default=30, help="samples: how many logs to draw (default: 30)"
     )
+    parser.add_argument("-o", "--output", metavar="OUT.csv", help="nab, cloudmon, counts: write a row a point")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -47,14 +57,30 @@ def run(args: argparse.Namespace) -> int:
         table, figures = _samples(args.seeds)
     else:
         benchmark = importlib.import_module(f"fm_anomaly.evaluation.{args.benchmark}")
-        report = benchmark.run(_folder(args))
+        report = benchmark.run() if args.benchmark in _SELF_MADE else benchmark.run(_folder(args))
         table, figures = benchmark.render(report), benchmark.to_dict(report)
+        if args.output is not None:
+            _write_rows(args, benchmark, report)
     if args.json:
         json.dump(figures, sys.stdout, default=str)
         sys.stdout.write("\n")
     else:
         print_plain(table)
     return EXIT_OK
+
+
+def _write_rows(args: argparse.Namespace, benchmark: Any, report: Any) -> None:
+    """Write the rows that a benchmark judged; those that have none say so."""
+    if not hasattr(benchmark, "HEAD"):
+        raise UsageError(f"evaluate {args.benchmark} judges no rows: leave -o out")
+    path = Path(args.output)
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(benchmark.HEAD)
+            writer.writerows(report.rows)
+    except OSError as exc:
+        raise UsageError(f"cannot write {path}: {(exc.strerror or str(exc)).lower()}; choose another -o") from exc
 
 
 def _samples(n_seeds: int) -> tuple[str, dict[str, Any]]:
