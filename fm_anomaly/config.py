@@ -1,8 +1,9 @@
 """Settings: the parts' `*Params`, filled from fm_anomaly.toml, then FM_ANOMALY_*, then options.
 
 Composed from the dataclasses themselves: every field of `PipelineParams` and of the Params in it is a key,
-`tenant` or `parsing.tz`, a table of the toml, and an environment variable FM_ANOMALY_PARSING_TZ. Each value
-remembers where it came from. This module must not know what any setting means.
+`tenant` or `parsing.tz`, a table of the toml, and an environment variable FM_ANOMALY_PARSING_TZ; so are those of the
+`[notify]` section. Receivers, `[receivers.NAME]`, come from the file alone. Each value remembers where it came from.
+This module must not know what any setting means.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -24,12 +26,14 @@ from fm_anomaly.errors import ConfigError
 
 if TYPE_CHECKING:
     from fm_anomaly.core.pipeline import PipelineParams
+    from fm_anomaly.notify.receivers import NotifyParams, Receiver
 
 FILE_NAME = "fm_anomaly.toml"
 PREFIX = "FM_ANOMALY_"
 _NOT_SETTINGS = frozenset({"FM_ANOMALY_CONFIG", "FM_ANOMALY_DATA"})
 # bucket width is one setting with two readers
 _LINKED = {"detection.bucket_s": "windows.bucket_s"}
+_RECEIVER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _WORDS = {"on": True, "yes": True, "off": False, "no": False}
 _SECRET = re.compile(r"(?:^|_)(?:key|secret|token|password)$")
 DEFAULT = "default"
@@ -45,6 +49,8 @@ class Setting:
 
     def shown(self) -> str:
         """Return the value as toml writes it; a secret only as set or not."""
+        if self.key.startswith("receivers.") and self.key.endswith(".url"):
+            return _as_toml(_without_path(self.value))
         if self.value is not None and _SECRET.search(self.key.rpartition(".")[2]):
             return "(set, not shown)" if self.value else '""'
         return _as_toml(self.value)
@@ -52,10 +58,12 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of a run; `pipeline` is what the core takes."""
+    """All settings of a run; `pipeline` is what the core takes, `notify` and `receivers` what senders take."""
 
     pipeline: PipelineParams
     settings: tuple[Setting, ...]
+    notify: NotifyParams
+    receivers: tuple[Receiver, ...]
 
     def __getitem__(self, key: str) -> Any:
         """Return the value of a key such as "parsing.tz"."""
@@ -86,22 +94,32 @@ def load_settings(
         The file cannot be read, a key is unknown, or a value cannot be used.
     """
     from fm_anomaly.core.pipeline import PipelineParams
+    from fm_anomaly.notify.receivers import NotifyParams
 
     environ = os.environ if environ is None else environ
-    defaults = PipelineParams()
-    types = {key: hint for key, hint in _leaves(defaults) if key not in _LINKED}
+    defaults = {"": PipelineParams(), "notify.": NotifyParams()}
+    leaves = [leaf for prefix, params in defaults.items() for leaf in _leaves(params, prefix)]
+    types = {key: hint for key, hint in leaves if key not in _LINKED}
     given: dict[str, tuple[Any, str]] = {}
-    for key, value, origin in _from_file(_config_path(config, folder or Path(), environ)):
-        given[key] = (_checked(key, value, types, origin, is_strict=True), origin)
-    for key, value, origin in _from_environ(environ, types):
+    path = _config_path(config, folder or Path(), environ)
+    tables = _tables(path)
+    named = tables.pop("receivers", {})
+    if not isinstance(named, dict):
+        raise ConfigError(f"receivers in {path} is no table: write [receivers.NAME]")
+    for key, value in _flat(tables):
+        given[key] = (_checked(key, value, types, str(path), is_strict=True), str(path))
+    for key, value, origin in _from_environ(environ, types, _variables(named)):
         given[key] = (_checked(key, _unfolded(value, types[key]), types, origin, is_strict=False), origin)
     for key, value in (options or {}).items():
         if value is not None:
             given[key] = (_checked(key, value, types, "option", is_strict=False), "option")
     linked = {key: given[of] for key, of in _LINKED.items() if of in given}
-    params = _filled(defaults, {**given, **linked}, "")
-    settings = tuple(Setting(key, _value_at(params, key), given[key][1] if key in given else DEFAULT) for key in types)
-    return Settings(params, settings)
+    filled = {prefix: _filled(params, {**given, **linked}, prefix) for prefix, params in defaults.items()}
+    values = {prefix + key: _value_at(params, key) for prefix, params in filled.items() for key, _ in _leaves(params)}
+    settings = [Setting(key, values[key], given[key][1] if key in given else DEFAULT) for key in types]
+    receivers = _receivers(named, filled[""].tenant, str(path))
+    settings += [Setting(key, value, str(path)) for key, value in _flat(named, "receivers.")]
+    return Settings(filled[""], tuple(settings), filled["notify."], receivers)
 
 
 def _config_path(config: str | None, folder: Path, environ: Mapping[str, str]) -> Path | None:
@@ -123,18 +141,16 @@ def _leaves(params: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{field.name}", hints[field.name]
 
 
-def _from_file(path: Path | None) -> Iterator[tuple[str, Any, str]]:
+def _tables(path: Path | None) -> dict[str, Any]:
     if path is None:
-        return
+        return {}
     try:
         with path.open("rb") as file:
-            tables = tomllib.load(file)
+            return tomllib.load(file)
     except OSError as exc:
         raise ConfigError(f"cannot read settings {path}: {(exc.strerror or str(exc)).lower()}; check --config") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path} is not valid TOML: {exc}; correct that line") from exc
-    for key, value in _flat(tables):
-        yield key, value, str(path)
 
 
 def _flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -145,16 +161,55 @@ def _flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{name}", value
 
 
-def _from_environ(environ: Mapping[str, str], types: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _from_environ(
+    environ: Mapping[str, str], types: Mapping[str, Any], secrets: frozenset[str]
+) -> Iterator[tuple[str, str, str]]:
     by_variable = {_variable(key): key for key in types}
     for variable in sorted(environ):
-        if not variable.startswith(PREFIX) or variable in _NOT_SETTINGS:
+        if not variable.startswith(PREFIX) or variable in _NOT_SETTINGS or variable in secrets:
             continue
         key = by_variable.get(variable)
         if key is None:
             near = difflib.get_close_matches(variable, by_variable, 1)
             raise ConfigError(f"unknown setting {variable} in the environment; {_step(near)}")
         yield key, environ[variable], variable
+
+
+def _receivers(named: Mapping[str, Any], tenant: str, origin: str) -> tuple[Receiver, ...]:
+    """Return the receivers of the file's `[receivers.NAME]` tables, in its order."""
+    from fm_anomaly.notify.receivers import Receiver
+
+    types = {key: hint for key, hint in _leaves(Receiver("", "")) if key != "name"}  # type: ignore[arg-type]
+    found = []
+    for name, table in named.items():
+        where = f"receivers.{name}"
+        if not isinstance(table, dict) or not _RECEIVER_NAME.fullmatch(name):
+            raise ConfigError(f"{where} in {origin} is no table [receivers.NAME] with a name of a-z, 0-9, - and _")
+        if unknown := [key for key in table if key not in types]:
+            near = difflib.get_close_matches(unknown[0], types, 1)
+            raise ConfigError(f"unknown setting {where}.{unknown[0]!r} in {origin}; {_step(near)}")
+        if "kind" not in table:
+            raise ConfigError(f"{where} in {origin} needs a kind: alertmanager, webhook or slack")
+        of = {f"{where}.{key}": hint for key, hint in types.items()}
+        values = {key: _checked(f"{where}.{key}", value, of, origin, is_strict=True) for key, value in table.items()}
+        found.append(Receiver(**{"name": name, "tenant": tenant, **values}))
+    return tuple(found)
+
+
+def _variables(named: Mapping[str, Any]) -> frozenset[str]:
+    """Return the environment variables that receivers name for their secrets: no settings of ours."""
+    tables = [table for table in named.values() if isinstance(table, dict)]
+    return frozenset(str(value) for table in tables for key, value in table.items() if key.endswith("_env"))
+
+
+def _without_path(url: Any) -> str:
+    """Return an address without what may be a secret in it."""
+    try:
+        parts = urlsplit(str(url))
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "(no URL)"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}" + ("/…" if parts.path.strip("/") or parts.query else "")
 
 
 def _variable(key: str) -> str:

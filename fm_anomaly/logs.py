@@ -55,7 +55,7 @@ class Log:
 
     def _write(self, level: int, event: str, fields: Mapping[str, Value], *, with_traceback: bool = False) -> None:
         if self.logger.isEnabledFor(level):
-            self.logger.log(level, event, extra={"fm_fields": dict(fields)}, exc_info=with_traceback)
+            self.logger.log(level, event, extra={"fields": dict(fields)}, exc_info=with_traceback)
 
 
 class JsonFormatter(logging.Formatter):
@@ -71,7 +71,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "timestamp": moment.replace("+00:00", "Z"),
         }
-        fields: Mapping[str, Value] = getattr(record, "fm_fields", {})
+        fields: Mapping[str, Value] = getattr(record, "fields", {})
         for name, value in list(fields.items())[:_MAX_FIELDS]:
             out[f"{name}_" if name in _RESERVED else name] = _cut(value) if isinstance(value, str) else value
         if record.exc_info:

@@ -67,3 +67,83 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         load_settings(str(tmp_path / "absent.toml"), environ={})
     assert load_settings(folder=tmp_path, environ={})["tenant"] == "default"
+
+
+# -- receivers ---------------------------------------------------------------------------------------------------------
+
+_RECEIVERS = """
+tenant = "shop"
+[notify]
+base_url = "https://logs.example"
+[receivers.pager]
+kind = "alertmanager"
+url = "http://127.0.0.1:9093/prefix"
+labels = { cluster = "eu1" }
+[receivers.chat]
+kind = "slack"
+url_env = "FM_ANOMALY_CHAT_URL"
+min_severity = "high"
+services = ["api", "pay-*"]
+notify = ["new"]
+[receivers.hook]
+kind = "webhook"
+url = "https://cases.example/hooks/long-secret-path?key=1"
+secret_env = "HOOK_KEY"
+"""
+
+
+def test_receivers_come_from_the_file(tmp_path: Path) -> None:
+    """Their tables become values, in order; the variables that they name are no unknown settings."""
+    (tmp_path / "fm_anomaly.toml").write_text(_RECEIVERS)
+    settings = load_settings(folder=tmp_path, environ={"FM_ANOMALY_CHAT_URL": "https://x.example/T0/secret"})
+    pager, chat, hook = settings.receivers
+    assert (pager.name, pager.kind, pager.tenant, dict(pager.labels)) == (
+        "pager",
+        "alertmanager",
+        "shop",
+        {"cluster": "eu1"},
+    )
+    assert (chat.min_severity, chat.services, chat.notify) == ("high", ("api", "pay-*"), ("new",))
+    assert hook.secret_env == "HOOK_KEY"
+    assert settings.notify.base_url == "https://logs.example"
+
+
+def test_the_shown_settings_keep_addresses_to_themselves(tmp_path: Path) -> None:
+    """`config show` tells host and port of a receiver, never a path, a query or a secret."""
+    (tmp_path / "fm_anomaly.toml").write_text(_RECEIVERS)
+    environ = {"FM_ANOMALY_CHAT_URL": "https://x.example/T0/hidden", "HOOK_KEY": "hidden"}
+    settings = load_settings(folder=tmp_path, environ=environ)
+    shown = {s.key: s.shown() for s in settings.settings if s.key.startswith(("receivers.", "notify."))}
+    assert shown["receivers.hook.url"] == '"https://cases.example/…"'
+    assert shown["receivers.pager.url"] == '"http://127.0.0.1:9093/…"'
+    assert shown["receivers.pager.labels.cluster"] == '"eu1"'
+    assert shown["notify.base_url"] == '"https://logs.example"'
+    assert not [key for key, text in shown.items() if "secret-path" in text or "hidden" in text]
+
+
+def test_no_variable_gives_a_receiver_its_address(tmp_path: Path) -> None:
+    """An address comes from the file only: a variable that looks like one is an unknown setting."""
+    (tmp_path / "fm_anomaly.toml").write_text(_RECEIVERS)
+    with pytest.raises(ConfigError, match="FM_ANOMALY_RECEIVERS_PAGER_URL"):
+        load_settings(folder=tmp_path, environ={"FM_ANOMALY_RECEIVERS_PAGER_URL": "http://evil.example"})
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ("[receivers.x]\nkind = 'pigeon'", "receivers.x.kind cannot be 'pigeon'"),
+        ("[receivers.x]\nkind = 'slack'\nurll = 'y'", "did you mean url"),
+        ("[receivers.x]\nurl = 'http://y'", "needs a kind"),
+        ("[receivers]\nx = 1", "receivers.x"),
+        ("[receivers.'a b']\nkind = 'slack'", "with a name of"),
+        ("[receivers.x]\nkind = 'slack'\nmin_severity = 'awful'", "min_severity"),
+        ("[receivers.x]\nkind = 'slack'\nnotify = ['old']", "notify"),
+        ("[notify]\nresend = 5", "did you mean notify.resend_s"),
+        ("receivers = 3", "receivers"),
+    ],
+)
+def test_a_receiver_that_cannot_be_used_is_refused(tmp_path: Path, toml: str, told: str) -> None:
+    """An unknown key or value of a receiver is one clear sentence."""
+    (tmp_path / "fm_anomaly.toml").write_text(toml)
+    with pytest.raises(ConfigError, match=told):
+        load_settings(folder=tmp_path, environ={})

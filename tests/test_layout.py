@@ -18,7 +18,8 @@ _BOTTOM = {"errors", "core"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "core": {"errors"},
-    "config": _BOTTOM,
+    # each section of the settings is composed of the parts' own params
+    "config": {*_BOTTOM, "notify"},
     # it fakes the intake too
     "testing": {*_BOTTOM, "ingest", "service"},
     "ingest": _BOTTOM,

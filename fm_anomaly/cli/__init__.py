@@ -19,6 +19,7 @@ from fm_anomaly.cli import (
     doctor,
     evaluate,
     lines,
+    notify,
     parse,
     scan,
     score,
@@ -31,7 +32,10 @@ from fm_anomaly.cli.options import EXIT_OK, EXIT_USAGE, HelpFormatter, Parser
 from fm_anomaly.errors import FmAnomalyError
 
 _OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
-_GROUPS = (scan, diff, watch, templates, lines, parse, doctor, backtest, evaluate, score, config, serve, categorize)
+_GROUPS = (
+    *(scan, diff, watch, templates, lines, parse, doctor, backtest),
+    *(evaluate, score, config, serve, notify, categorize),
+)
 _DESCRIPTION = "Tells what is going wrong from logs: reads what you have, needs no configuration."
 _EXAMPLES = """\
 the first five minutes:
