@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _BENCHMARKS = {
     "loghub": "grouping of messages into event types (GA, FGA), against Drain3",
     "cidiff": "lines that explain a failed build (F1)",
+    "hdfs": "unusual sessions in raw lines, online and without labels (AP, F1), against baselines",
     "samples": "planted incidents of our own generator: found, false",
     "nab": "decisions on metrics with anomaly windows (NAB's standard profile)",
     "cloudmon": "decisions on labelled rates: recall, false alerts a series-day",
@@ -28,6 +29,7 @@ _SELF_MADE = ("samples", "counts")
 _EXAMPLES = """\
   fm-anomaly evaluate loghub --data loghub/     a folder a system, each with its _structured.csv
   fm-anomaly evaluate cidiff --data cidiff/
+  fm-anomaly evaluate hdfs --data hdfs/ -o blocks.csv
   fm-anomaly evaluate samples --seeds 30
   fm-anomaly evaluate nab --data nab/ -o scored.csv
   fm-anomaly evaluate counts
@@ -45,7 +47,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--seeds", metavar="N", type=int, default=30, help="samples: how many logs to draw (default: 30)"
     )
-    parser.add_argument("-o", "--output", metavar="OUT.csv", help="nab, cloudmon, counts: write a row a point")
+    parser.add_argument("-o", "--output", metavar="OUT.csv", help="nab, cloudmon, counts, hdfs: write a row a point")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -20,6 +20,7 @@ from fm_anomaly.core.detectors import (
     log_durations,
 )
 from fm_anomaly.core.detectors.tails import count_decades, count_size, ew_step, half_life_alpha
+from fm_anomaly.core.sessions import Session
 
 Series = list[tuple[int, Any]]
 
@@ -30,9 +31,17 @@ def _inputs(name: str, counts: list[float], rng: Random) -> Series:
         return [(i, (float(rng.randint(0, int(c))), float(c))) for i, c in enumerate(counts)]
     if name == "latency":
         return [(i, log_durations([rng.lognormvariate(4, 0.5) for _ in range(int(c))])) for i, c in enumerate(counts)]
+    if name == "sequence":
+        return [(i, _session(i, int(c))) for i, c in enumerate(counts)]
     if name in ("burst", "novelty"):
         return [(i, c) for i, c in enumerate(counts) if c > 0]
     return list(enumerate(counts))
+
+
+def _session(at: int, count: int) -> Session:
+    """Return a session of three steps, the second taken `count` times."""
+    start = at * 60_000_000
+    return Session(start, start + 9, 1, count + 2, {1: [1, start], 2: [max(count, 1), start + 1], 3: [1, start + 2]})
 
 
 def _shapes(rng: Random) -> dict[str, list[float]]:

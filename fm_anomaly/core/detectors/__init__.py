@@ -14,6 +14,7 @@ from fm_anomaly.core.detectors.early import EarlyDetector, EarlyParams
 from fm_anomaly.core.detectors.latency import LatencyDetector, LatencyParams, log_durations
 from fm_anomaly.core.detectors.novelty import NoveltyDetector, NoveltyParams
 from fm_anomaly.core.detectors.rate import RateDetector, RateParams
+from fm_anomaly.core.detectors.sequence import SequenceDetector, SequenceParams
 from fm_anomaly.core.detectors.share import ShareDetector, ShareParams
 from fm_anomaly.core.detectors.silence import SilenceDetector, SilenceParams
 
@@ -22,6 +23,7 @@ DETECTORS: dict[str, type[Any]] = {
     "latency": LatencyDetector,
     "novelty": NoveltyDetector,
     "rate": RateDetector,
+    "sequence": SequenceDetector,
     "share": ShareDetector,
     "silence": SilenceDetector,
 }
@@ -39,6 +41,8 @@ __all__ = [
     "NoveltyParams",
     "RateDetector",
     "RateParams",
+    "SequenceDetector",
+    "SequenceParams",
     "ShareDetector",
     "ShareParams",
     "SilenceDetector",
