@@ -24,6 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "testing": {*_BOTTOM, "ingest", "service"},
     "ingest": _BOTTOM,
     "logs": {"errors"},
+    "store_frames": {*_BOTTOM, "storage"},
     "notify": {*_BOTTOM, "logs"},
     "storage": _BOTTOM,
     # the drive of a scan: sources come in by a protocol
