@@ -177,7 +177,12 @@ class _Batch:
         lanes = np.array(self._wrapped.lanes, dtype=np.int64) if self._wrapped else None
         joined_lines = multiline.join(series, head, self._blank, lanes, closed, joining)
         self._owner = joined_lines.owner
-        self._end = n if is_last else self._settled(joined_lines.open_from)
+        open_from = joined_lines.open_from
+        if self._wrapped is not None and any(self._wrapped.shipped):
+            self._keep_together(np.flatnonzero(self._wrapped.goes_on).tolist(), closed, joining)
+            if self._wrapped.shipped[-1] and self._owner[-1] >= 0 and not closed[-1]:
+                open_from = min(open_from, int(self._owner[-1]))  # the shipper may go on
+        self._end = n if is_last else self._settled(open_from)
         self.carry: list[str] = physical[self._first_physical(len(physical)) :].to_list()
 
     def redacted(self) -> Counter[str]:
@@ -272,6 +277,30 @@ class _Batch:
                 break
             end = earlier
         return end
+
+    def _keep_together(self, rows: list[int], closed: Bools, joining: multiline.MultilineParams) -> None:
+        """Give lines that a shipper sent as one record one owner, up to the limits of a record.
+
+        Nothing joins a JSON object, whatever is said of it: it may have been handed on before.
+        """
+        owner = self._owner.tolist()
+        moved: dict[int, int] = {}
+        sizes: dict[int, list[int]] = {}
+        for i in rows:
+            start = owner[i - 1] if i else -1
+            if start < 0 or closed[i - 1]:
+                continue
+            size = sizes.setdefault(
+                start, [i - start, sum(len(str(self._series.item(k))) + 1 for k in range(start, i))]
+            )
+            length = len(str(self._series.item(i))) + 1
+            if size[0] >= joining.max_lines or size[1] + length > joining.max_bytes:
+                continue
+            size[0], size[1] = size[0] + 1, size[1] + length
+            moved[i], owner[i] = start, start
+        self._owner = np.array(
+            [moved.get(at, at) if at >= 0 else moved.get(i, -1) for i, at in enumerate(owner)], np.int64
+        )
 
     def _first_physical(self, n: int) -> int:
         """Return the number of physical lines that are done with."""

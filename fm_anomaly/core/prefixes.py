@@ -22,13 +22,13 @@ from fm_anomaly.core.redaction import RedactionParams, Redactor
 
 _GUARD = (
     r"^(?:\{\"log\":|[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ std(?:out|err) [FP]"
-    r"|[A-Za-z][A-Za-z0-9_.\-]*[-_][0-9]+ +\| |@shipped [0-9]{1,19} )"
+    r"|[A-Za-z][A-Za-z0-9_.\-]*[-_][0-9]+ +\| |@shipped\+? [0-9]{1,19} )"
 )
-_MARKS = (b'{"log":', b" std", b" | ", b"@shipped ")
+_MARKS = (b'{"log":', b" std", b" | ", b"@shipped")
 """One of them stands in whatever `_GUARD` matches."""
 _SMALL_BYTES = 65_536
 _CRI = re.compile(r"(\S+) (stdout|stderr) ([FP])(?::\S*)?(?: (.*))?$", re.DOTALL)
-_SHIPPED = re.compile(r"@shipped (\d{1,19}) (\d{1,2}) (\S+) (\S+) (.*)$", re.ASCII | re.DOTALL)
+_SHIPPED = re.compile(r"@shipped(\+?) (\d{1,19}) (\d{1,2}) (\S+) (\S+) (.*)$", re.ASCII | re.DOTALL)
 _COMPOSE = re.compile(r"([A-Za-z][A-Za-z0-9_.\-]*?)[-_]\d+ +\| (.*)$", re.DOTALL)
 
 _MARK = re.compile(r"<redacted:(\w{1,24})>")
@@ -65,6 +65,8 @@ class Unwrapped:
     """What the shipper says, by OpenTelemetry's numbers; 0 for nothing."""
     shipped: list[bool] = field(default_factory=list)
     """Which times a shipper stated: they are certain, unlike one in the text that names no zone."""
+    goes_on: list[bool] = field(default_factory=list)
+    """Which lines belong to the record of the line before them, as the shipper says."""
     lanes: list[int] = field(default_factory=list)
     first: list[int] = field(default_factory=list)
     last: list[int] = field(default_factory=list)
@@ -84,6 +86,7 @@ class _Piece:
     is_last: bool = True
     severity: int = 0
     is_shipped: bool = False
+    goes_on: bool = False
 
 
 def is_wrapped(lines: pl.Series, joined: bytes | None = None) -> bool:
@@ -113,6 +116,7 @@ def unwrap(lines: list[str]) -> Unwrapped:
             out.services.append(piece.service)
             out.severities.append(piece.severity)
             out.shipped.append(piece.is_shipped)
+            out.goes_on.append(piece.goes_on)
             out.lanes.append(lanes.setdefault(piece.lane, len(lanes)))
             out.first.append(i)
             out.last.append(i)
@@ -156,16 +160,17 @@ def _put_together(pieces: list[str]) -> str:
     return "".join(out)
 
 
-def shipped_header(time_us: int, severity: int, lane: str, service: str) -> str:
+def shipped_header(time_us: int, severity: int, lane: str, service: str, *, goes_on: bool = False) -> str:
     """Return what a decoder of a protocol puts before a line that it passes on as it stands.
 
     `time_us` is the shipper's time and `severity` OpenTelemetry's number, 0 for none. Lines of one `lane` come from
-    one writer and may join; it holds no white space. "" stands for no lane and for no service.
+    one writer and may join; it holds no white space. "" stands for no lane and for no service. A line that `goes_on`
+    belongs to the record of the line before it.
 
     >>> unwrap([shipped_header(1_772_445_600_000_000, 17, "a1", "api") + "boom"]).services
     ['api']
     """
-    return f"@shipped {time_us} {severity} {lane or '-'} {_quoted(service)} "
+    return f"@shipped{'+' if goes_on else ''} {time_us} {severity} {lane or '-'} {_quoted(service)} "
 
 
 @lru_cache(maxsize=4096)
@@ -179,11 +184,14 @@ def _unquoted(service: str) -> str | None:
 
 
 def _shipped(line: str) -> _Piece | None:
-    found = _SHIPPED.match(line) if line.startswith("@shipped ") else None
+    found = _SHIPPED.match(line) if line.startswith("@shipped") else None
     if found is None:
         return None
-    time, severity, lane, service, text = found.groups()
-    return _Piece(text, time, _unquoted(service), f"shipped:{lane}", severity=min(int(severity), 24), is_shipped=True)
+    more, time, severity, lane, service, text = found.groups()
+    number = min(int(severity), 24)
+    return _Piece(
+        text, time, _unquoted(service), f"shipped:{lane}", severity=number, is_shipped=True, goes_on=bool(more)
+    )
 
 
 def _docker(line: str) -> _Piece | None:

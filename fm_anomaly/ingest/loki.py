@@ -17,7 +17,7 @@ from fm_anomaly.errors import DecodeError
 from fm_anomaly.ingest.batches import Batch, Reject
 from fm_anomaly.ingest.files import service_of
 from fm_anomaly.ingest.loki_messages import push_request
-from fm_anomaly.ingest.shipping import Lines, Shipped, decoded_object, first_of
+from fm_anomaly.ingest.shipping import Lines, Shipped, decoded_object, first_of, us_of
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -95,6 +95,9 @@ def _from_json(body: bytes) -> Iterator[_Entry]:
     if not isinstance(streams, list):
         raise DecodeError('body has no array "streams"')
     for n, each in enumerate(streams, 1):
+        if isinstance(each, dict) and "entries" in each:
+            yield from _older_stream(n, each)
+            continue
         labels = each.get("stream") if isinstance(each, dict) else None
         if not isinstance(labels, dict) or not isinstance(each.get("values"), list):
             raise DecodeError(f'stream {n} has no object "stream" with an array "values"')
@@ -102,6 +105,19 @@ def _from_json(body: bytes) -> Iterator[_Entry]:
         stream = _stream(texts, json.dumps(texts, sort_keys=True))
         for value in each["values"]:
             yield stream, *_json_entry(value)
+
+
+def _older_stream(n: int, each: dict[str, Any]) -> Iterator[_Entry]:
+    """Yield the entries of a stream as Loki before 0.4 had it: labels as a selector, times as RFC 3339."""
+    selector, entries = each.get("labels"), each["entries"]
+    labels = _labels(selector) if isinstance(selector, str) else None
+    if labels is None or not isinstance(entries, list):
+        raise DecodeError(f'stream {n} has no selector "labels" with an array "entries"')
+    stream = _stream(labels, str(selector))
+    for entry in entries:
+        found = entry if isinstance(entry, dict) else {}
+        at, line = us_of(found.get("ts")), found.get("line")
+        yield stream, None if at is None else at * 1_000, line if isinstance(line, str) else None, {}
 
 
 def _json_entry(value: Any) -> tuple[int | None, str | None, dict[str, str]]:

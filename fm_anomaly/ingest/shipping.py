@@ -72,14 +72,19 @@ class Lines:
     def __init__(self) -> None:
         self._lines: list[bytes] = []
 
-    def add_text(self, text: str, about: Shipped) -> None:
-        """Add a record that is text, maybe of several lines."""
+    def add_text(self, text: str, about: Shipped, *, is_one: bool = True) -> None:
+        """Add a record that is text, maybe of several lines; lines that are not `is_one` are records of their own."""
         if about.logger.startswith(_OWN):  # the core leaves out our own records, and counts them
             self.add_object({"logger": about.logger, "message": text, "timestamp": about.time_us})
             return
         self._make_room(1 + text.count("\n"))
-        header = shipped_header(min(max(about.time_us, 0), _MAX_US), about.severity, _lane(about.writer), about.service)
-        self._lines.extend((header + line).encode("utf-8", "replace") for line in _split(text))
+        time_us = min(max(about.time_us, 0), _MAX_US)
+        fields = (time_us, about.severity, _lane(about.writer), about.service)
+        first, *more = _split(text)
+        self._lines.append((shipped_header(*fields) + first).encode("utf-8", "replace"))
+        if more:
+            header = shipped_header(*fields, goes_on=is_one)
+            self._lines.extend((header + line).encode("utf-8", "replace") for line in more)
 
     def add_document(self, document: dict[str, Any], about: Shipped, raw: bytes | None = None) -> None:
         """Add a record that is an object of any logger or shipper; `raw` is its JSON in one line, if at hand.
@@ -91,7 +96,7 @@ class Lines:
         """
         self._make_room(1)
         plan = _plan(tuple(document))
-        time_us = _us_of(json_fields.time_of(document, plan.paths["time"]))
+        time_us = us_of(json_fields.time_of(document, plan.paths["time"]))
         text = _line_within(document, plan)
         if text is not None:
             self.add_text(text, _told_by(document, plan, time_us, about))
@@ -157,6 +162,18 @@ def decoded_object(line: bytes) -> dict[str, Any]:
     return found
 
 
+def us_of(value: Any) -> int | None:
+    """Return microseconds since the epoch of ISO 8601 or an epoch number in any unit; None where it is no time."""
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value.strip())
+        except ValueError:
+            return from_epoch(int(value)) if value.isascii() and value.isdigit() and len(value) < 20 else None
+        since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return from_epoch(value)
+
+
 def first_of(values: dict[str, Any], names: Iterable[str]) -> str:
     """Return the first of the named values that is text; "" for none."""
     return next((value for name in names if isinstance(value := values.get(name), str) and value), "")
@@ -176,10 +193,10 @@ def _lane(writer: str) -> str:
 
 
 def _split(text: str) -> list[str]:
-    """Return the lines of a text; a line end at its end begins no further line."""
+    """Return the lines of a text, without blank ones at its ends."""
     if "\n" not in text:
         return [text]
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    return [line.removesuffix("\r") for line in text.strip("\r\n").split("\n")]
 
 
 def _line_within(document: dict[str, Any], plan: json_fields.Plan) -> str | None:
@@ -211,18 +228,6 @@ def _service_by_file(document: dict[str, Any]) -> str:
         return ""
     in_kubernetes = _KUBERNETES_FILE.search(path)
     return in_kubernetes[1] if in_kubernetes else service_of(path)
-
-
-def _us_of(value: Any) -> int | None:
-    """Return the microseconds of a time field; None where it is none."""
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value.strip())
-        except ValueError:
-            return from_epoch(int(value)) if value.isascii() and value.isdigit() and len(value) < 20 else None
-        since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    return from_epoch(value)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

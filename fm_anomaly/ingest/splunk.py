@@ -69,7 +69,7 @@ def decode_raw(body: bytes, received_us: int, origin: Origin) -> Batch:
     if not text.strip():
         raise EventError("No data", 5, 0)
     lines = Lines()
-    lines.add_text(text, Shipped(received_us, origin.service, 0, f"{origin.host}|{origin.source}"))
+    lines.add_text(text, Shipped(received_us, origin.service, 0, f"{origin.host}|{origin.source}"), is_one=False)
     return Batch("splunk", lines.part("splunk", "splunk"))
 
 

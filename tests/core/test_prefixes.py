@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fm_anomaly.core.parsing import SourceParser
 from fm_anomaly.core.prefixes import MAX_PIECES, is_wrapped, shipped_header, unwrap
@@ -142,3 +144,39 @@ def test_a_shippers_lanes_are_kept_apart() -> None:
 def test_any_service_name_survives_a_shippers_header(service: str) -> None:
     """White space is kept, the length is bounded."""
     assert unwrap([shipped_header(1, 0, "", service) + "x"]).services == [service.strip()[:200] or None]
+
+
+TEXTS = st.lists(
+    st.sampled_from(
+        (
+            *("boom", "Traceback (most recent call last):", '  File "/app/a.py", line 1, in f', "KeyError: 1", ""),
+            *("2026-03-02 10:00:00 INFO [web] on", '{"event":"x"}', "INFO on", "\tmore", " at x"),
+        )
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=30)
+@given(records=st.lists(st.tuples(st.sampled_from("ab"), TEXTS), min_size=1, max_size=5), size=st.integers(30, 300))
+def test_a_record_that_was_sent_as_one_is_one(records: list[tuple[str, list[str]]], size: int) -> None:
+    """Its lines have one record, whatever stands in them, unless a JSON object is among them; cuts don't show."""
+    data = b""
+    for lane, lines in records:
+        head, more = lines[0] or "boom", lines[1:]
+        texts = [shipped_header(1, 0, lane, lane) + head]
+        texts += [shipped_header(1, 0, lane, lane, goes_on=True) + line for line in more]
+        data += "".join(f"{text}\n" for text in texts).encode()
+    whole = SourceParser("loki")
+    frame = pl.concat([whole.feed(data), whole.flush()])
+    assert whole.counts.is_balanced
+    if not any(line.startswith("{") for _, lines in records for line in lines):
+        assert frame.height <= len(records)
+    cut = SourceParser("loki")
+    frames = []
+    for at in range(0, len(data), size):
+        frames.append(cut.feed(data[at : at + size]))
+        cut = SourceParser.restore(cut.snapshot())
+    assert pl.concat([*frames, cut.flush()]).equals(frame)
+    assert cut.counts == whole.counts

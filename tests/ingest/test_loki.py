@@ -81,9 +81,18 @@ def test_tracebacks_of_streams_that_interleave_are_kept_apart() -> None:
 def test_lines_within_a_line_are_one_record() -> None:
     """An entry that holds a whole traceback."""
     text = 'boom\nTraceback (most recent call last):\n  File "/app/a.py", line 1, in f\nValueError: x\n'
-    records = read(json_body(({"app": "shop"}, [[str(T_NS), text]])))
-    assert records[-1]["exc_type"] == "ValueError"
-    assert sum(r["n_lines"] for r in records) == 4
+    (record,) = read(json_body(({"app": "shop"}, [[str(T_NS), text]])))
+    assert (record["body"], record["exc_type"], record["n_lines"]) == ("boom", "ValueError", 4)
+
+
+def test_the_older_json_is_read_too() -> None:
+    """`labels` as a selector and `entries` with RFC 3339, as clients of Loki before 0.4 still write them."""
+    entries = [{"ts": "2026-03-02T11:00:00.25+01:00", "line": "no prices"}, {"ts": "soon", "line": "x"}, 7]
+    body = msgspec.json.encode({"streams": [{"labels": '{app="shop",level="error"}', "entries": entries}]})
+    batch = loki.decode(body, loki.JSON, RECEIVED_US)
+    (record,) = records_of(batch)
+    assert (record["ts_us"], record["service"], record["severity"]) == (T_US + 250_000, "shop", 17)
+    assert [each.at for each in batch.rejected] == [2, 3]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +129,10 @@ def test_entries_that_cannot_be_read_are_told_by_number() -> None:
     assert (batch.n_lines, [each.at for each in batch.rejected]) == (2, [2, 3, 4])
 
 
-@pytest.mark.parametrize("body", [b"x", b"{}", b'{"streams":[1]}', b'{"streams":[{"stream":{}}]}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"x", b"{}", b'{"streams":[1]}', b'{"streams":[{"stream":{}}]}', b'{"streams":[{"labels":7,"entries":[]}]}'],
+)
 def test_what_is_no_push_is_refused(body: bytes) -> None:
     """Nothing is taken of a request that cannot be read as a whole."""
     with pytest.raises(DecodeError):
