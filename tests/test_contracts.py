@@ -133,7 +133,7 @@ def test_a_merge_by_command_joins_two_templates_and_keeps_both_ids(done: Scan) -
     stream = pipeline.streams.keys[0]
     ids = [t.template_id for t in pipeline.templates.templates if t.stream == 0][:2]
     command = Command(CommandKind.MERGE, stream.tenant, "ada", 0, stream.service, ids[0], ids[1])
-    assert ids[0] in pipeline.apply(command)
+    assert ids[0] in pipeline.apply(command).text
     (kept,) = pipeline.templates.resolve(ids[1])
     assert pipeline.templates.templates[kept].aliases == [ids[1]]
     foreign = Command(CommandKind.MERGE, "another", "eve", 0, stream.service, ids[0], ids[1])

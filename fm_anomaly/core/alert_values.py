@@ -110,7 +110,9 @@ class Alert:
     text: str
     evidence: tuple[Evidence, ...] = ()
     is_notified: bool = True
-    """False: cut by the budget, to be read in the digest."""
+    """False: cut by the budget or muted when it fired, to be read in the digest."""
+    muted_by: str = ""
+    """"silence:" or "feedback:" and the id of what keeps it from being told now."""
     n_early: int = 0
     """Those of `n_events` that an open bucket held: its close counts them again."""
 

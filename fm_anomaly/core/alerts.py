@@ -28,7 +28,9 @@ from fm_anomaly.core.alert_values import (
     digest_state,
 )
 from fm_anomaly.core.anomalies import KIND_WORTH, Anomaly, AnomalyKind
+from fm_anomaly.core.feedback import FeedbackRules, Judged
 from fm_anomaly.core.frames import US_PER_S, StreamKey
+from fm_anomaly.core.silences import Silences
 
 __all__ = [
     "DEFAULTS",
@@ -78,6 +80,8 @@ class AlertBook:
     """Alerts that the budget kept from being told."""
     n_beyond: int = 0
     """Anomalies not followed because too many alerts were open."""
+    silences: Silences = field(default_factory=Silences)
+    feedback: FeedbackRules = field(default_factory=FeedbackRules)
     _open: dict[str, Alert] = field(default_factory=dict)
     _recent: dict[str, Alert] = field(default_factory=dict)
     """Resolved alerts by id, oldest first."""
@@ -106,7 +110,9 @@ class AlertBook:
         keep_us = self.params.keep_firing_s * US_PER_S
         quiet = [a for a in self._open.values() if a.kind is not AnomalyKind.SILENCE and now_us - a.end_us > keep_us]
         quiet.sort(key=lambda a: (a.end_us, a.alert_id))
-        return [self._resolve(a, a.end_us + keep_us, f"quiet for {self.params.keep_firing_s} s") for a in quiet]
+        why = f"quiet for {self.params.keep_firing_s} s"
+        events = [self._resolve(alert, alert.end_us + keep_us, why) for alert in quiet]
+        return events + (self.remute(now_us, "the silence is over") if self.silences.expire(now_us) else [])
 
     @property
     def open(self) -> list[Alert]:
@@ -125,14 +131,65 @@ class AlertBook:
         return sorted([*self._digest.values(), *cut], key=_by_worth)
 
     def next_us(self) -> int | None:
-        """Return the event time at which the next open alert would be resolved, None if none would."""
+        """Return the event time at which an open alert would be resolved or told again, None if none would."""
         ends = [a.end_us for a in self._open.values() if a.kind is not AnomalyKind.SILENCE]
-        return min(ends) + self.params.keep_firing_s * US_PER_S + 1 if ends else None
+        due = [min(ends) + self.params.keep_firing_s * US_PER_S + 1] if ends else []
+        over_us = self.silences.next_us()
+        if over_us is not None and any(a.muted_by for a in self._open.values()):
+            due.append(over_us)
+        return min(due, default=None)
+
+    def get(self, alert_id: str) -> Alert | None:
+        """Return an open or recent alert."""
+        fingerprint = alert_id.rpartition("-")[0]
+        alert = self._open.get(fingerprint)
+        return alert if alert is not None and alert.alert_id == alert_id else self._recent.get(alert_id)
+
+    def resolve_by_hand(
+        self, alert_ids: Sequence[str], now_us: int, actor: str, why: str = "resolved by"
+    ) -> list[AlertEvent]:
+        """Resolve those that fire; one that goes on fires again and is told."""
+        found = [alert for alert in map(self.get, alert_ids) if alert is not None]
+        firing = [alert for alert in found if alert.state is AlertState.FIRING]
+        return [self._resolve(alert, max(now_us, alert.updated_us), f"{why} {actor}") for alert in firing]
+
+    def judge_by(self, rules: FeedbackRules, now_us: int, why: str) -> list[AlertEvent]:
+        """Take other rules of feedback; return what they change of the alerts that fire."""
+        self.feedback = rules
+        return self.remute(now_us, why)
+
+    def remute(self, now_us: int, why: str) -> list[AlertEvent]:
+        """Judge the alerts that fire by the silences and feedback of now; return those muted, or told again."""
+        events = []
+        for alert in self.open:
+            muted_by = self._muted_by(alert)
+            if bool(muted_by) == bool(alert.muted_by):
+                self._open[alert.fingerprint] = replace(alert, muted_by=muted_by)
+                continue
+            is_told = not muted_by
+            new = replace(
+                alert,
+                muted_by=muted_by,
+                is_notified=alert.is_notified or is_told,
+                updated_us=max(now_us, alert.updated_us),
+            )
+            self._open[alert.fingerprint] = new
+            events.append(AlertEvent(AlertAction.UPDATE, new, new.updated_us, is_told, why))
+        return events
+
+    def _muted_by(self, alert: Alert) -> str:
+        silence = self.silences.mute(alert)
+        if silence:
+            return f"silence:{silence}"
+        word = self.feedback.mute(Judged.of(alert))
+        return f"feedback:{word}" if word else ""
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state."""
         return {
             "tick": self._tick_us,
+            "silences": self.silences.snapshot(),
+            "feedback": self.feedback.snapshot(),
             "counts": [self.n_cut, self.n_beyond],
             "open": [alert_state(a) for a in self._open.values()],
             "recent": [alert_state(a) for a in self._recent.values()],
@@ -151,6 +208,8 @@ class AlertBook:
         """Return the book whose `snapshot` this is."""
         self = cls(params, evidence)
         self._tick_us = state["tick"]
+        self.silences = Silences.restore(state["silences"])
+        self.feedback = FeedbackRules.restore(state["feedback"])
         self.n_cut, self.n_beyond = state["counts"]
         for item in state["open"]:
             alert = alert_of(item)
@@ -211,9 +270,11 @@ class AlertBook:
             template_ids=anomaly.template_ids,
             text=anomaly.text,
             evidence=_together((), self.evidence(anomaly), self.params.max_evidence),
-            is_notified=self._may_notify(anomaly, severity),
+            is_notified=False,
             n_early=anomaly.n_records if anomaly.is_early else 0,
         )
+        muted_by = self._muted_by(alert)
+        alert = replace(alert, muted_by=muted_by, is_notified=not muted_by and self._may_notify(anomaly, severity))
         self._open[fingerprint] = alert
         return [AlertEvent(AlertAction.FIRE, alert, anomaly.tick_us, alert.is_notified, "new")]
 
@@ -221,11 +282,18 @@ class AlertBook:
         new = merged(alert, anomaly)
         if len(new.evidence) < self.params.max_evidence and new.n_anomalies <= 4:
             new = replace(new, evidence=_together(new.evidence, self.evidence(anomaly), self.params.max_evidence))
-        self._open[alert.fingerprint] = new
         why = "fires again" if reopened else update_reason(alert, new)
+        notify = new.is_notified and new.severity.rank > alert.severity.rank
+        muted_by = self._muted_by(new)
+        if muted_by:
+            new = replace(new, muted_by=muted_by, is_notified=new.is_notified and not reopened)
+            notify = False
+        elif alert.muted_by:
+            new = replace(new, muted_by="", is_notified=True)
+            why, notify = f"worse than when it was muted{f': {why}' if why else ''}", True
+        self._open[alert.fingerprint] = new
         if why is None:
             return []
-        notify = new.is_notified and new.severity.rank > alert.severity.rank
         return [AlertEvent(AlertAction.UPDATE, new, tick_us, notify, why)]
 
     def _end(self, alert: Alert, anomaly: Anomaly) -> AlertEvent:
@@ -254,13 +322,14 @@ class AlertBook:
             del self._digest[last]
 
     def _may_notify(self, anomaly: Anomaly, severity: AlertSeverity) -> bool:
-        """Take a token of the stream's budget; critical alerts, new errors and joined ones need none."""
+        """Take a token of the stream's budget; critical, new, joined and once real ones need none."""
         now = anomaly.tick_us
         tokens = self._tokens.setdefault(anomaly.stream, _Tokens(self.params.budget, now))
         refill = max(now - tokens.at_us, 0) / _DAY_US * self.params.budget
         tokens.left = min(tokens.left + refill, self.params.budget)
         tokens.at_us = max(now, tokens.at_us)
         is_free = anomaly.kind in _NEVER_CUT or severity is AlertSeverity.CRITICAL or now <= tokens.free_until_us
+        is_free = is_free or self.feedback.is_real(fingerprint_of(anomaly))
         if not is_free and tokens.left < 1.0:
             self.n_cut += 1
             return False

@@ -187,7 +187,7 @@ class Changes:
         near = near_to(self._pipeline.book.alerts, changed, params)
         return tuple(
             IncidentRow(incident, reason(self._pipeline, incident), tuple(what(self._pipeline, incident)))
-            for incident in group(near, params)
+            for incident in group(near, params, self._pipeline.markers)
             if any(alert.alert_id in changed for alert in incident.alerts)
         )
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fm_anomaly.core.alerts import Alert, AlertSeverity, AlertState, Evidence
 from fm_anomaly.core.anomalies import KIND_WORTH, AnomalyKind
 from fm_anomaly.core.frames import US_PER_S, StreamKey
+from fm_anomaly.core.markers import Marker, marker_before
+from fm_anomaly.core.reasons import duration
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{3,}")
 _COMMON = frozenset(
@@ -129,8 +131,11 @@ _WINDOW_US = 900 * US_PER_S
 """Longest window by which an error spike is dated."""
 
 
-def group(alerts: Sequence[Alert], params: IncidentParams = DEFAULTS) -> list[Incident]:
-    """Return the incidents of these alerts, by start; those with no notified alert are left to the digest."""
+def group(alerts: Sequence[Alert], params: IncidentParams = DEFAULTS, markers: Sequence[Marker] = ()) -> list[Incident]:
+    """Return the incidents of these alerts, by start; `markers` shortly before one are told in its reason.
+
+    Those with nothing but alerts cut by the budget or by feedback are left to the digest; what is silenced is shown.
+    """
     groups: list[_Group] = []
     for alert in sorted(alerts, key=lambda a: (a.start_us, -KIND_WORTH[a.kind], a.alert_id)):
         joins = [(g, why) for g in groups if (why := _why(g, alert, params)) is not None]
@@ -142,7 +147,7 @@ def group(alerts: Sequence[Alert], params: IncidentParams = DEFAULTS) -> list[In
         for other, _ in joins[1:]:
             first.absorb(other, f"{alert.stream.service} joins both")
             groups = [g for g in groups if g is not other]
-    incidents = [_incident(g) for g in groups if any(a.is_notified for a in g.alerts)]
+    incidents = [_incident(g, markers) for g in groups if any(map(_is_shown, g.alerts))]
     return sorted(incidents, key=lambda i: (i.start_us, i.incident_id))
 
 
@@ -202,6 +207,10 @@ def _shared(group_: _Group, alert: Alert) -> str | None:
     return f'same word "{shared[0]}"' if shared else None
 
 
+def _is_shown(alert: Alert) -> bool:
+    return alert.is_notified or alert.muted_by.startswith("silence:")
+
+
 def _is_trouble(alert: Alert) -> bool:
     return alert.kind not in (AnomalyKind.NEW_TEMPLATE, AnomalyKind.VOLUME_SPIKE) or bool(alert.subject)
 
@@ -222,12 +231,12 @@ def _words(alert: Alert) -> list[str]:
     return sorted(w for w in found if w not in _COMMON and w != alert.stream.service.lower())
 
 
-def _incident(group_: _Group) -> Incident:
+def _incident(group_: _Group, markers: Sequence[Marker]) -> Incident:
     alerts = sorted(group_.alerts, key=_by_headline)
     root = _root(group_.alerts)
     at_root = [a for a in alerts if a.stream.service == root]
     head = at_root[0] if KIND_WORTH[at_root[0].kind] >= KIND_WORTH[AnomalyKind.VOLUME_DROP] else alerts[0]
-    head = head if head.is_notified else next(a for a in alerts if a.is_notified)
+    head = head if _is_shown(head) else next(a for a in alerts if _is_shown(a))
     ordered = [head, *(a for a in alerts if a is not head)]
     services = dict.fromkeys([root, *(a.stream.service for a in sorted(alerts, key=lambda a: a.start_us))])
     is_open = any(a.state is AlertState.FIRING for a in alerts)
@@ -237,6 +246,10 @@ def _incident(group_: _Group) -> Incident:
         sum(a.kind is AnomalyKind.LATENCY and a is not head for a in alerts) if head.kind is AnomalyKind.LATENCY else 0
     )
     reason = head.reason + (f" · {others} more service{'s' if others > 1 else ''} affected" if others else "")
+    start_us = start_of(alerts)
+    marker = marker_before(markers, tuple(services), start_us)
+    if marker is not None:
+        reason += f" · {duration(start_us - marker.at_us)} after {marker.title!r}"
     return Incident(
         incident_id=f"i-{min(group_.alerts, key=lambda a: (a.start_us, a.alert_id)).alert_id}",
         severity=max((a.severity for a in alerts), key=lambda s: s.rank),
@@ -244,7 +257,7 @@ def _incident(group_: _Group) -> Incident:
         kind=head.kind,
         title=head.title + (f" and {more} more operation{'s' if more > 1 else ''}" if more else ""),
         reason=reason,
-        start_us=start_of(alerts),
+        start_us=start_us,
         end_us=None if is_open else last_us,
         last_us=last_us,
         alerts=tuple(ordered),

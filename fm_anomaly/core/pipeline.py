@@ -21,17 +21,20 @@ from numpy.typing import NDArray
 from fm_anomaly.core.accounting import IntakeCounts
 from fm_anomaly.core.alerts import AlertBook, AlertEvent, AlertParams, Evidence
 from fm_anomaly.core.anomalies import Anomaly
+from fm_anomaly.core.applying import apply
 from fm_anomaly.core.batch import Batch, Taking
 from fm_anomaly.core.buckets import BucketMaker
-from fm_anomaly.core.commands import Command
+from fm_anomaly.core.commands import Command, Effect
 from fm_anomaly.core.detection import Detection
 from fm_anomaly.core.early import Check, EarlyWatch
 from fm_anomaly.core.features import ClosedBucket
 from fm_anomaly.core.frames import Severity
 from fm_anomaly.core.history import History
 from fm_anomaly.core.incidents import IncidentParams
+from fm_anomaly.core.markers import Marker, marker_state, markers_of
 from fm_anomaly.core.merging import CLOCK, by_clock
 from fm_anomaly.core.message_durations import durations, has_one
+from fm_anomaly.core.own_patterns import OwnPatterns
 from fm_anomaly.core.parsing import ParsingParams
 from fm_anomaly.core.series import DetectionParams
 from fm_anomaly.core.sources import Arrived, Source, SourceName
@@ -41,7 +44,7 @@ from fm_anomaly.core.template_health import HealthState
 from fm_anomaly.core.template_stats import TemplateStats
 from fm_anomaly.core.templates import TemplateParams, TemplateStore
 from fm_anomaly.core.windows import ExceptionTally, OpenBucket, Rows, WindowParams, Windows
-from fm_anomaly.errors import SnapshotError, UsageError
+from fm_anomaly.errors import SnapshotError
 
 _SAMPLE_CHARS = 500
 _OPERATION_CHARS = 80
@@ -87,6 +90,8 @@ class Pipeline:
         self.detection = Detection(self.params.detection)
         self.book = AlertBook(self.params.alerts, self._evidence)
         self.history = History()
+        self.markers: list[Marker] = []
+        self.patterns = OwnPatterns()
         self.n_counted = 0
         self.n_late = 0
         self.on_closed: Callable[[Sequence[ClosedBucket], LineOf], None] | None = None
@@ -151,8 +156,9 @@ class Pipeline:
             return []
         batch = Batch(frame, self.streams.codes(frame["service"]))
         n_before = len(self.templates.templates)
+        said = self.patterns.applied(frame)
         template = self.templates.assign(
-            batch.stream.astype(np.int32), frame["body"], None if _no_keys(frame) else frame["event_key"]
+            batch.stream.astype(np.int32), said["body"], None if _no_keys(said) else said["event_key"]
         ).astype(np.int64)
         self._count_templates(batch, template, n_before)
         before, after = self.windows.clocks(frame[CLOCK].to_numpy())
@@ -378,31 +384,15 @@ class Pipeline:
             events += self._close(number, min(end_us, last_us + 1), None, None if is_whole else last_us + 1)
         return events
 
-    def apply(self, command: Command) -> str:
-        """Do what a person says; return what it did, in a sentence.
+    def apply(self, command: Command) -> Effect:
+        """Do what a person says; return what it did. Raises UsageError where it cannot be done as asked."""
+        return apply(self, command)
 
-        Raises UsageError when the command is of another tenant or names no template, or more than one.
-        """
-        if command.tenant != self.params.tenant:
-            raise UsageError(f"command of tenant {command.tenant!r} for the pipeline of {self.params.tenant!r}")
-        one, other = (self._template(command.service, prefix) for prefix in (command.subject, command.other))
+    def merge_templates(self, one: int, other: int) -> str:
+        """Let one of two templates stand for both, from now on; return its id."""
         into = self.templates.merge(one, other)
         self._follow_merges(None)
-        kept = self.templates.templates[into].template_id
-        return f"t:{kept} now stands for both; the other id is its alias"
-
-    def _template(self, service: str, prefix: str) -> int:
-        found = [
-            index
-            for index in self.templates.resolve(prefix)
-            if self.streams.keys[self.templates.templates[index].stream].service == service
-        ]
-        if len(found) != 1:
-            what = "no template" if not found else f"{len(found)} templates"
-            raise UsageError(
-                f"{what} of {service} with an id that begins with {prefix!r}; `fm-anomaly templates` lists them"
-            )
-        return found[0]
+        return self.templates.templates[into].template_id
 
     # -- accounting and state ---------------------------------------------------------------------------------------
 
@@ -451,6 +441,7 @@ class Pipeline:
             "alerts": self.book.snapshot(),
             "history": self.history.snapshot(),
             "early": self.early.snapshot(),
+            "people": {"markers": marker_state(self.markers), "patterns": self.patterns.snapshot()},
             "accounting": {"counted": self.n_counted, "late": self.n_late},
         }
         return Snapshot(sections, digest(self.params), libraries())
@@ -479,6 +470,8 @@ class Pipeline:
         pipeline.book = AlertBook.restore(parts["alerts"], params.alerts, pipeline._evidence)
         pipeline.history = History.restore(parts["history"])
         pipeline.early = EarlyWatch.restore(parts["early"])
+        pipeline.markers = markers_of(parts["people"]["markers"])
+        pipeline.patterns = OwnPatterns.restore(parts["people"]["patterns"])
         pipeline.n_counted, pipeline.n_late = parts["accounting"]["counted"], parts["accounting"]["late"]
         pipeline._makes = BucketMaker.restore(parts["merges"], pipeline.templates, pipeline.streams)
         return pipeline

@@ -39,7 +39,7 @@ Json = dict[str, Any]
 def scan_report(pipeline: Pipeline, names: Sequence[str], elapsed_s: float) -> Json:
     """Return the report on everything that `pipeline` has seen; `names` are those of the sources."""
     counts = pipeline.counts()
-    incidents = group(_so_far(pipeline, counts.last_us), pipeline.params.incidents)
+    incidents = group(_so_far(pipeline, counts.last_us), pipeline.params.incidents, pipeline.markers)
     rows = templates(pipeline)
     zone_assumed = 2 * counts.zones.get("none", 0) > sum(counts.zones.values())
     return {
