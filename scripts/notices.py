@@ -2,8 +2,8 @@
 
     python scripts/notices.py [--check]
 
-Follows the requirements in pyproject.toml (base, serve, postgresql, categories) through the installed packages. With
---check it writes nothing and exits 1 where the file lacks a package or names one that is no longer used.
+Follows the requirements in pyproject.toml (base, serve, postgresql, categories, encryption) through the installed
+packages. With --check it writes nothing and exits 1 where the file lacks a package or names one no longer used.
 """
 
 # ruff: noqa: T201 - what a script prints is its answer
@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTICES = ROOT / "THIRD_PARTY_NOTICES.md"
-EXTRAS = ("serve", "postgresql", "categories")
+EXTRAS = ("serve", "postgresql", "categories", "encryption")
 
 _HEAD = """\
 # Third-party notices

@@ -29,17 +29,18 @@ class Saved:
     warning: str = ""
 
 
-def save_snapshot(folder: Path, snapshot: Snapshot, positions: Mapping[str, Any]) -> None:
+def save_snapshot(folder: Path, snapshot: Snapshot, positions: Mapping[str, Any]) -> int:
     """Write `snapshot` with `positions` (plain values by source name) into `folder`; a crash leaves the old or the new.
 
-    Raises UsageError when the folder cannot be written.
+    Return its size in bytes. Raises UsageError when the folder cannot be written.
     """
     whole = replace(snapshot, sections={**snapshot.sections, _POSITIONS: dict(positions)})
+    raw = whole.to_bytes()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         aside = folder / f"{_NEWEST}.new"
         with open(aside, "wb", opener=_private) as file:
-            file.write(whole.to_bytes())
+            file.write(raw)
             file.flush()
             os.fsync(file.fileno())
         newest = folder / _NEWEST
@@ -50,6 +51,27 @@ def save_snapshot(folder: Path, snapshot: Snapshot, positions: Mapping[str, Any]
     except OSError as exc:
         reason = (exc.strerror or str(exc)).lower()
         raise UsageError(f"cannot write state to {folder}: {reason}; give --state a folder that is yours") from exc
+    return len(raw)
+
+
+def set_aside_damaged(folder: Path) -> list[str]:
+    """Rename the snapshots of `folder` that cannot be read, so that they are not kept as good ones; return their names.
+
+    The one before a damaged newest one becomes the newest.
+    """
+    damaged = []
+    for name in (_NEWEST, _BEFORE):
+        path = folder / name
+        try:
+            if path.exists():
+                Snapshot.from_bytes(path.read_bytes())
+        except SnapshotError:
+            path.replace(folder / f"{name}.damaged")
+            damaged.append(name)
+    before = folder / _BEFORE
+    if _NEWEST in damaged and before.exists():
+        before.replace(folder / _NEWEST)
+    return damaged
 
 
 def load_snapshot(folder: Path) -> Saved | None:
