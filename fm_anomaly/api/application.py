@@ -5,28 +5,39 @@ Knows the store's readers and nothing of how alerts come about.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter, FastAPI, Response
 
 from fm_anomaly import __version__
-from fm_anomaly.api import elasticsearch, loki, otlp, splunk
+from fm_anomaly.api import elasticsearch, intake_routes, loki, otlp, splunk
+from fm_anomaly.api.access import AccessParams
 from fm_anomaly.api.bodies import BodyReader
 from fm_anomaly.api.conventions import Conventions, add_error_handlers, is_loopback_host_header
 from fm_anomaly.api.routes import api_router
 from fm_anomaly.api.schemas import HealthBody
 from fm_anomaly.errors import StoreError
 from fm_anomaly.service.intake import Intake
+from fm_anomaly.service.running import Service
 from fm_anomaly.storage import Store, alerts
 
 
 def create_app(
-    store: Store, tenant: str = "default", *, intake: Intake | None = None, loopback_only: bool = False
+    store: Store,
+    tenant: str = "default",
+    *,
+    intake: Intake | None = None,
+    access: AccessParams | None = None,
+    loopback_only: bool = False,
 ) -> FastAPI:
     """Return the application that reads `tenant`'s part of `store`, and hands what is sent to `intake`.
 
     Routes find the intake as `request.app.state.intake`, and read bodies by `request.app.state.bodies`. Without
-    one it only reads. With `loopback_only`, requests whose `Host` is not the loopback are refused. There is no
-    `/docs` page: its scripts would come from elsewhere. The schema is at `/api/v1/openapi.json`.
+    one it only reads. `access` says who may ask; with `loopback_only` and no `access`, whoever asks for a loopback
+    host. There is no `/docs` page: its scripts would come from elsewhere. The schema is at `/api/v1/openapi.json`.
     """
+    if access is None:
+        access = AccessParams(tenant=tenant, is_host_allowed=is_loopback_host_header if loopback_only else None)
     app = FastAPI(
         title="fm_anomaly",
         version=__version__,
@@ -36,21 +47,21 @@ def create_app(
     )
     app.state.store, app.state.intake, app.state.bodies, app.state.tenant = store, intake, BodyReader(), tenant
     app.include_router(api_router())
-    for protocol in (otlp, loki, elasticsearch, splunk):
+    for protocol in (intake_routes, otlp, loki, elasticsearch, splunk):
         app.include_router(protocol.routes())
-    app.include_router(_health_routes(store, tenant))
+    app.include_router(_health_routes(store, tenant, intake))
     add_error_handlers(app)
-    app.add_middleware(Conventions, is_host_allowed=is_loopback_host_header if loopback_only else None)
+    app.add_middleware(Conventions, access=access)
     return app
 
 
-def _health_routes(store: Store, tenant: str) -> APIRouter:
+def _health_routes(store: Store, tenant: str, intake: Intake | None) -> APIRouter:
     router = APIRouter()
 
     @router.get("/health")
     def health() -> HealthBody:
         """Always 200; `status` and `checks` say what is wrong."""
-        return _health(store, tenant)
+        return _health(store, tenant, intake)
 
     @router.get("/health/live")
     def live() -> HealthBody:
@@ -60,7 +71,7 @@ def _health_routes(store: Store, tenant: str) -> APIRouter:
     @router.get("/health/ready", responses={503: {"model": HealthBody}})
     def ready(response: Response) -> HealthBody:
         """200 where requests can be answered, else 503."""
-        told = _health(store, tenant)
+        told = _health(store, tenant, intake)
         if told.status != "healthy":
             response.status_code = 503
         return told
@@ -68,9 +79,12 @@ def _health_routes(store: Store, tenant: str) -> APIRouter:
     return router
 
 
-def _health(store: Store, tenant: str) -> HealthBody:
+def _health(store: Store, tenant: str, intake: Intake | None) -> HealthBody:
+    checks = intake.health() if isinstance(intake, Service) else {}
     try:
         alerts(store, tenant, limit=1)
+        checks["store"] = "ok"
     except StoreError as exc:
-        return HealthBody(status="degraded", version=__version__, checks={"store": str(exc)})
-    return HealthBody(status="healthy", version=__version__, checks={"store": "ok"})
+        checks["store"] = str(exc)
+    status: Literal["healthy", "degraded"] = "healthy" if set(checks.values()) == {"ok"} else "degraded"
+    return HealthBody(status=status, version=__version__, checks=checks)

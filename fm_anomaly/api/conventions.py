@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import ip_address
 
@@ -18,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fm_anomaly.api.access import AccessParams, refusal
 from fm_anomaly.api.schemas import ErrorBody
 from fm_anomaly.errors import BusyError, DecodeError, DiskFullError, FmAnomalyError, StoreError, UsageError
 
@@ -28,16 +28,16 @@ _FIXED_HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-stor
 
 
 class Conventions:
-    """ASGI middleware: `X-Request-ID` and `X-Correlation-ID` in and out, and a check of `Host`.
+    """ASGI middleware: `X-Request-ID` and `X-Correlation-ID` in and out, and who may ask.
 
-    An id that the client leaves out, or that is not 1 to 128 plain characters, is made here. With
-    `is_host_allowed`, a request for another host is refused: a page in a browser may otherwise reach
-    a loopback service under a name of its own (DNS rebinding).
+    An id that the client leaves out, or that is not 1 to 128 plain characters, is made here. Every request passes
+    `access.refusal` before a byte of its body is read: of another host too, for a page in a browser may otherwise
+    reach a loopback service under a name of its own (DNS rebinding).
     """
 
-    def __init__(self, app: ASGIApp, is_host_allowed: Callable[[str], bool] | None = None) -> None:
+    def __init__(self, app: ASGIApp, access: AccessParams) -> None:
         self._app = app
-        self._is_host_allowed = is_host_allowed
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,9 +57,12 @@ class Conventions:
             await send(message)
 
         try:
-            if self._is_host_allowed is not None and not self._is_host_allowed(headers.get("host", "")):
-                refused = _error(400, "this service answers for the loopback address only", correlation_id)
-                await refused(scope, receive, send_with_headers)
+            refused = refusal(self._access, scope["method"], scope["path"], headers)
+            if refused is not None:
+                answer = _error(refused.status, refused.detail, correlation_id)
+                if refused.status == 401:
+                    answer.headers["WWW-Authenticate"] = "Bearer"
+                await answer(scope, receive, send_with_headers)
                 return
             await self._app(scope, receive, send_with_headers)
         except Exception:

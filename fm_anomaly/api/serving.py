@@ -1,39 +1,139 @@
-"""Runs the application under uvicorn, on the loopback address and nowhere else.
+"""Runs service and application under uvicorn: opens, starts, listens, and ends in the reverse order.
 
-Whoever can reach this port can read alerts with lines of logs in them, and there is no access control
-yet: so another address is refused, whatever the configuration says.
+Closed by default: an address that others can reach needs a token, or the word that it may be open.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
+import signal
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
+from fm_anomaly.api.access import AccessParams
 from fm_anomaly.api.application import create_app
-from fm_anomaly.api.conventions import is_loopback
+from fm_anomaly.api.conventions import is_loopback, is_loopback_host_header
 from fm_anomaly.errors import UsageError
+from fm_anomaly.logs import Log
+from fm_anomaly.service.running import Service, ServiceParams
 from fm_anomaly.storage import default_path, open_store
 
+_DRAIN_S = 10
+_LOG = Log("service")
 
-def serve(data_dir: Path, host: str, port: int, tenant: str) -> None:
-    """Serve until a signal ends it; the contract is that of `fm_anomaly.api.serve`."""
-    if not is_loopback(host):
-        raise UsageError(
-            f"address {host!r} is not a loopback address: there is no access control yet (it comes with the "
-            "service), so use 127.0.0.1, and an SSH tunnel from elsewhere"
+
+@dataclass(frozen=True, slots=True)
+class ServeParams:
+    """What `serve` needs to know. token: of `FM_ANOMALY_TOKEN`; db: a URL, None is SQLite in `data_dir`."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 8010
+    tenant: str = "default"
+    db: str | None = None
+    token: str | None = field(default=None, repr=False)
+    allow_anonymous: bool = False
+    service: ServiceParams = field(default_factory=ServiceParams)
+
+
+def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address: None) -> None:
+    """Serve until SIGINT or SIGTERM; what was taken is worked on and saved before this returns.
+
+    `on_ready` is called with the address, once it listens. Raises UsageError where the address is open to others
+    without a token, the port is taken or the folder is in use; StoreError where the store cannot be opened.
+    """
+    access = access_of(params)
+    with (
+        _listen(params.host, params.port) as listener,
+        _alone_in(params.data_dir),
+        open_store(params.db or default_path(params.data_dir)) as store,
+    ):
+        service = Service(params.data_dir, store, params.service)
+        app = create_app(store, params.tenant, intake=service, access=access)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=_DRAIN_S,
+            limit_concurrency=1_000,
+            h11_max_incomplete_event_size=64 << 10,
         )
-    with open_store(default_path(data_dir)) as store, _listen(host, port) as listener:
-        app = create_app(store, tenant, loopback_only=True)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-        uvicorn.Server(config).run(sockets=[listener])
+        service.start()
+        try:
+            on_ready(_address(listener))
+            _Server(config).run(sockets=[listener])
+        finally:
+            _LOG.info("service_stopping")
+            service.stop()
+            _LOG.info("service_stopped")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn raises the signal again once it has ended; here the service ends after it, undisturbed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number in before:
+                signal.signal(number, signal.SIG_IGN if self.should_exit else before[number])
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.handle_exit(number, frame)
+
+
+def access_of(params: ServeParams) -> AccessParams:
+    """Return who may ask. Raises UsageError where others could and nothing was said about them."""
+    is_local = is_loopback(params.host)
+    if not is_local and params.token is None and not params.allow_anonymous:
+        raise UsageError(
+            f"{params.host!r} is no loopback address: others could read your alerts and send logs. "
+            "Set FM_ANOMALY_TOKEN (openssl rand -hex 32) and send it as a bearer token, or say --allow-anonymous"
+        )
+    is_host_allowed = is_loopback_host_header if is_local else None
+    return AccessParams(params.token, params.tenant, is_host_allowed)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder: two processes would write one log."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).lower()
+        raise UsageError(f"cannot write to {folder}: {reason}; give --data a folder that is yours") from exc
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        os.close(descriptor)
+        raise UsageError(f"{folder} is in use by another `fm-anomaly serve`; give --data another folder") from exc
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _listen(host: str, port: int) -> socket.socket:
     """Return a socket bound to `host` and `port`. Bound here, so that a taken port is one clear sentence."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=128)
+        return socket.create_server((host, port), family=family, backlog=512)
     except (OSError, OverflowError) as exc:
         raise UsageError(f"cannot listen on {host} port {port}: {exc}; choose another --port") from exc

@@ -1,4 +1,4 @@
-"""`serve`: the alerts and incidents that scans have stored, over HTTP."""
+"""`serve`: the service: logs in over HTTP, alerts out, on this machine unless said otherwise."""
 
 from __future__ import annotations
 
@@ -8,33 +8,90 @@ from typing import TYPE_CHECKING
 from fm_anomaly.cli.options import EXIT_OK, command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fm_anomaly.api.serving import ServeParams
     from fm_anomaly.cli.options import Commands
 
+DEFAULT_DATA = "fm_anomaly_data"
 _EXAMPLES = """\
-  fm-anomaly scan app.log --store ./anomalies
-  fm-anomaly serve --data ./anomalies
+  fm-anomaly serve
+  curl -H 'Content-Type: text/plain' --data-binary @app.log 127.0.0.1:8010/api/v1/logs
   curl 127.0.0.1:8010/api/v1/alerts
 """
 
 
 def add(commands: Commands) -> None:
     """Add `serve`."""
-    parser = command(commands, "serve", run, "serve stored alerts and incidents over HTTP, on this machine", _EXAMPLES)
+    parser = command(commands, "serve", run, "take logs in over HTTP and serve alerts, on this machine", _EXAMPLES)
     parser.add_argument(
-        "--data", metavar="DIR", default="fm_anomaly_data", help="the folder of scan --store (default: fm_anomaly_data)"
+        "--data", metavar="DIR", help=f"folder of the store, log and snapshots (default: {DEFAULT_DATA}, made when new)"
     )
     parser.add_argument(
-        "--host", metavar="ADDRESS", default="127.0.0.1", help="a loopback address (default: 127.0.0.1)"
+        "--host", metavar="ADDRESS", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
     )
     parser.add_argument("--port", metavar="N", type=int, default=8010, help="port (default: 8010)")
-    parser.add_argument("--tenant", metavar="NAME", default="default", help="whose alerts (default: default)")
+    parser.add_argument("--db", metavar="URL", help="the store elsewhere: postgresql://user:password@host/database")
+    parser.add_argument("--tenant", metavar="NAME", default="default", help="whose logs and alerts (default: default)")
+    parser.add_argument(
+        "--allow-anonymous", action="store_true", help="listen on an address of the network without FM_ANOMALY_TOKEN"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until interrupted."""
+    """Serve until interrupted or terminated."""
     from fm_anomaly.api import serve
+
+    params = _params(args)
+    _warn_of_new(params.data_dir, is_named=args.data is not None)
+    serve(params, lambda address: _greet(address, params))
+    return EXIT_OK
+
+
+def _params(args: argparse.Namespace) -> ServeParams:
+    import os
+    from dataclasses import replace
+    from pathlib import Path
+
+    from fm_anomaly.api.serving import ServeParams
+    from fm_anomaly.config import load_settings
+    from fm_anomaly.logs import configure
+    from fm_anomaly.service.applying import ApplierParams
+    from fm_anomaly.service.running import ServiceParams
+    from fm_anomaly.storage.segment_format import parse_key
+    from fm_anomaly.storage.segments import SegmentParams
+
+    configure()
+    key = os.environ.get("FM_ANOMALY_SEGMENT_KEY")
+    service = ServiceParams(
+        applier=ApplierParams(pipeline=load_settings().pipeline),
+        segments=replace(SegmentParams(), key=parse_key(key) if key else None),
+    )
+    return ServeParams(
+        data_dir=Path(args.data or DEFAULT_DATA),
+        host=args.host,
+        port=args.port,
+        tenant=args.tenant,
+        db=args.db,
+        token=os.environ.get("FM_ANOMALY_TOKEN") or None,
+        allow_anonymous=args.allow_anonymous,
+        service=service,
+    )
+
+
+def _warn_of_new(folder: Path, *, is_named: bool) -> None:
+    """Say that a named folder is new: a slip of the finger would otherwise look like lost alerts."""
     from fm_anomaly.cli.console import print_notice
 
-    print_notice(f"serving {args.data} on http://{args.host}:{args.port}/api/v1/alerts (Ctrl-C ends it)")
-    serve(args.data, args.host, args.port, args.tenant)
-    return EXIT_OK
+    if is_named and not folder.exists():
+        print_notice(f"{folder} is new: it begins with nothing learned and no alerts. Is the name right?")
+
+
+def _greet(address: str, params: ServeParams) -> None:
+    from fm_anomaly.cli.console import print_notice
+
+    token = " -H 'Authorization: Bearer '$FM_ANOMALY_TOKEN" if params.token is not None else ""
+    print_notice(f"fm-anomaly listens on {address}, data in {params.data_dir} (Ctrl-C ends it)")
+    print_notice("send a first line:")
+    print_notice(f"  curl{token} -H 'Content-Type: text/plain' -d 'ERROR hello from curl' {address}/api/v1/logs")
+    print_notice(f"  curl{token} {address}/api/v1/intake")

@@ -85,6 +85,10 @@ class SourceParser:
         """Return the open tail, as if the source had ended here; feeding may go on."""
         return self._take(pl.Series(self._cutter.flush(), dtype=pl.String), None, is_last=True)
 
+    def set_reference(self, now_us: int) -> None:
+        """Say that it is `now_us`: dates without a year stand near it from now on."""
+        self._clock = Clock(self.params.tz, now_us)
+
     @property
     def is_open(self) -> bool:
         """Whether `flush` would have something to end: an unfinished line or an open record."""

@@ -32,6 +32,11 @@ class ReceiptTimes:
         self._received_us: list[int] = []
         self._offset_us = 0
 
+    @property
+    def last_us(self) -> int:
+        """The receipt of the newest line, µs; 0 before any."""
+        return self._received_us[-1] if self._received_us else 0
+
     def note(self, n_lines: int, received_us: int) -> None:
         """Say that the next `n_lines` lines were received at `received_us`."""
         if not n_lines:

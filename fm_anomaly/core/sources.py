@@ -86,6 +86,7 @@ class Source:
             self._receipts = ReceiptTimes()
         for data, received_us in pieces:
             self._receipts.note(data.count(b"\n"), received_us)
+        self._parser.set_reference(self._receipts.last_us)
         return self.feed(pieces[0][0] if len(pieces) == 1 else b"".join(data for data, _ in pieces))
 
     @property
@@ -186,6 +187,7 @@ class Source:
         source.n_future = state["n_future"]
         if state["receipts"] is not None:
             source._receipts = ReceiptTimes.restore(state["receipts"])
+            source._parser.set_reference(source._receipts.last_us)
         leading: dict[str, Any] | None = state["leading"]
         if leading is not None:
             from fm_anomaly.core.frames import RECORD_SCHEMA

@@ -7,5 +7,6 @@ decoders' values; it must not know HTTP.
 from __future__ import annotations
 
 from fm_anomaly.service.intake import Intake, Receipt
+from fm_anomaly.service.running import Service, ServiceParams
 
-__all__ = ["Intake", "Receipt"]
+__all__ = ["Intake", "Receipt", "Service", "ServiceParams"]

@@ -1,70 +1,93 @@
-"""Laws of serving: the loopback or nothing, and over a real socket the answer is the store's."""
+"""Laws of serving, over real processes and sockets: closed by default, a first line works, stopping loses nothing."""
 
 from __future__ import annotations
 
-import signal
-import socket
+import shlex
 import subprocess
-import sys
-import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from fm_anomaly.api import serve
+from fm_anomaly.api.serving import ServeParams
 from fm_anomaly.errors import UsageError
 from fm_anomaly.storage import default_path, open_store, save_scan
+from tests.api.server import Server, eventually
 from tests.scan_objects import make_alert, make_incident, make_scan
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org", ""])  # noqa: S104 - refused
-def test_only_the_loopback_is_served(tmp_path: Path, host: str) -> None:
-    """Any other address is refused before anything is opened, with the reason."""
-    with pytest.raises(UsageError, match="no access control"):
-        serve(tmp_path / "d", host)
+def test_an_address_of_the_network_is_refused(tmp_path: Path, host: str) -> None:
+    """Without a token and without the word that it may be open, nothing is opened; the refusal says both ways."""
+    with pytest.raises(UsageError, match=r"FM_ANOMALY_TOKEN.*--allow-anonymous"):
+        serve(ServeParams(tmp_path / "d", host))
     assert not (tmp_path / "d").exists()
 
 
-def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
-    """A port that cannot be bound names address, port and the next step."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=rf"127\.0\.0\.1 port {port}.*--port"):
-            serve(tmp_path, port=port)
+def test_a_taken_port_and_a_taken_folder_are_one_sentence_each(tmp_path: Path) -> None:
+    """A port that cannot be bound names address, port and the next step; so does a folder that another one holds."""
+    with Server(tmp_path) as server:
+        with pytest.raises(UsageError, match=rf"127\.0\.0\.1 port {server.port}.*--port"):
+            serve(ServeParams(tmp_path / "other", port=server.port))
+        with pytest.raises(UsageError, match="in use by another"):
+            serve(ServeParams(tmp_path, port=0))
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as some:
-        return int(some.getsockname()[1])
+def test_the_greeting_works_word_for_word(tmp_path: Path) -> None:
+    """On an empty machine: the address is printed, and the printed curl sends a line that the next one shows."""
+    with Server(tmp_path / "d", is_named=True) as server:
+        assert "is new" in server.told
+        commands = [line.removeprefix("note:").strip() for line in server.told.splitlines() if " curl " in line]
+        sent, asked = (subprocess.run(shlex.split(each), capture_output=True, check=True) for each in commands)
+        assert b'"accepted":1' in sent.stdout
+        assert b'"lines"' in asked.stdout
+        eventually(lambda: server.get("/api/v1/intake").json()["total"]["counted"] == 1)
+    with Server(tmp_path / "d", is_named=True) as server:
+        assert "is new" not in server.told
 
 
-def test_a_real_server_answers_from_the_store_and_stops_when_told(tmp_path: Path) -> None:
-    """uvicorn on the loopback: what was saved is read, what is saved meanwhile too; SIGTERM ends it."""
+def test_what_is_in_the_store_is_served(tmp_path: Path) -> None:
+    """What a scan saved is read, what is saved meanwhile too; another host name is refused."""
     with open_store(default_path(tmp_path)) as store:
         save_scan(store, "default", make_scan(make_incident(make_alert())))
-        port = free_port()
-        code = f"from fm_anomaly.api import serve; serve({str(tmp_path)!r}, port={port})"
-        with subprocess.Popen([sys.executable, "-c", code]) as server:
-            try:
-                base = f"http://127.0.0.1:{port}"
-                wait_until_ready(base, server)
-                first = httpx.get(f"{base}/api/v1/alerts")
-                assert [each["alert_id"] for each in first.json()] == ["a1"]
-                save_scan(store, "default", make_scan(make_incident(make_alert(alert_id="a2")), lines=11))
-                assert httpx.get(f"{base}/api/v1/alerts").headers["X-Total-Count"] == "2"
-                assert httpx.get(f"{base}/health", headers={"Host": "evil.example"}).status_code == 400
-            finally:
-                server.send_signal(signal.SIGTERM)
-        assert server.returncode in (0, -signal.SIGTERM)
+        with Server(tmp_path) as server:
+            assert [each["alert_id"] for each in server.get("/api/v1/alerts").json()] == ["a1"]
+            save_scan(store, "default", make_scan(make_incident(make_alert(alert_id="a2")), lines=11))
+            assert server.get("/api/v1/alerts").headers["X-Total-Count"] == "2"
+            assert server.get("/health", Host="evil.example").status_code == 400
 
 
-def wait_until_ready(base: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        assert server.poll() is None, "the server ended early"
-        try:
-            if httpx.get(f"{base}/health/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail("the server was not ready within 30 s")
+def test_stopping_drains_and_leaves_no_unredacted_byte(tmp_path: Path) -> None:
+    """SIGTERM ends with 0; everything acknowledged is counted after a start, and no segment is left behind."""
+    with Server(tmp_path) as server:
+        for at in range(5):
+            assert server.post("/api/v1/logs", b"ERROR password=hunter2 again\n" * (at + 1)).status_code == 200
+        assert server.stop() == 0
+    assert not list((tmp_path / "log").glob("*.seg"))
+    assert all(b"hunter2" not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    with Server(tmp_path) as server:
+        total = server.get("/api/v1/intake").json()["total"]
+        assert (total["lines"], total["batches"]) == (15, 5)
+
+
+def test_a_token_is_needed_where_one_is_set(tmp_path: Path) -> None:
+    """Everything but health asks for it; without, 401 with how to send it, and nothing of a body is taken."""
+    token = "0123456789abcdef" * 2
+    with Server(tmp_path, environ={"FM_ANOMALY_TOKEN": token}) as server:
+        assert server.get("/health").status_code == 200
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {token}"}):
+            refused = server.get("/api/v1/alerts", **headers)
+            assert refused.status_code == 401
+            assert refused.headers["WWW-Authenticate"] == "Bearer"
+            assert server.post("/api/v1/logs", b"x\n", **headers).status_code == 401
+        known = {"Authorization": f"Bearer {token}"}
+        assert server.get("/api/v1/alerts", **known).status_code == 200
+        assert server.get("/api/v1/intake", **known).json()["total"]["lines"] == 0
+        assert token not in server.told
+
+
+def test_a_short_token_is_refused(tmp_path: Path) -> None:
+    """A token too short to be one is refused at the start."""
+    with Server(tmp_path, environ={"FM_ANOMALY_TOKEN": "short"}, is_expected=False) as server:
+        assert server.process.wait(60) == 2
+        eventually(lambda: "at least 16" in server.told)

@@ -1,0 +1,216 @@
+"""The service as it runs: a writer thread, a worker thread, and the door that routes call.
+
+Start: the last good snapshot, then the entries behind it are fed again while new ones are taken. Stop: what is there is
+worked on, a snapshot is taken. Between, every entry is durable before anybody is told so, and its results are in the
+store in the order of the log. It must not know HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fm_anomaly.core.commands import Command
+from fm_anomaly.errors import FmAnomalyError, StoreError
+from fm_anomaly.ingest.batches import Batch
+from fm_anomaly.ingest.clock import Clock, SystemClock
+from fm_anomaly.logs import Log
+from fm_anomaly.service.accounting import accounting
+from fm_anomaly.service.appending import Appender, LogClock, Pending, TickParams
+from fm_anomaly.service.applying import ApplierParams
+from fm_anomaly.service.batch_ids import BatchIdParams
+from fm_anomaly.service.entries import Entry, batch_entry, command_entry, to_bytes
+from fm_anomaly.service.intake import Receipt
+from fm_anomaly.service.queueing import QueueParams, Room, WorkQueue
+from fm_anomaly.service.restoring import SnapshotParams, restored
+from fm_anomaly.service.working import Worker
+from fm_anomaly.storage import Store
+from fm_anomaly.storage.segments import SegmentParams, SegmentWriter
+
+_LOG = Log("service")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceParams:
+    """Settings of the running service, part by part."""
+
+    applier: ApplierParams = field(default_factory=ApplierParams)
+    segments: SegmentParams = field(default_factory=SegmentParams)
+    snapshots: SnapshotParams = field(default_factory=SnapshotParams)
+    queue: QueueParams = field(default_factory=QueueParams)
+    ticks: TickParams = field(default_factory=TickParams)
+    batch_ids: BatchIdParams = field(default_factory=BatchIdParams)
+
+
+class Service:
+    """Implements `Intake`. `folder` holds segments and snapshots; one process at a time."""
+
+    def __init__(
+        self, folder: Path, store: Store, params: ServiceParams | None = None, *, clock: Clock | None = None
+    ) -> None:
+        self.params = params or ServiceParams()
+        self.store = store
+        self.n_duplicates = 0
+        self.n_disk_refusals = 0
+        found = restored(folder, self.params.applier, self.params.batch_ids, self.params.segments.key)
+        self._ids = found.batch_ids
+        self._in_flight: dict[tuple[str, str], asyncio.Future[int]] = {}
+        self._queue = WorkQueue()
+        self._room = Room(self.params.queue)
+        writer = SegmentWriter(folder / "log", self.params.segments, found.next_seq)
+        self.worker = Worker(found, folder, store, self._queue, self._room, writer, self.params.snapshots)
+        self._clock = LogClock((clock or SystemClock()).now_us, found.last_us)
+        self.appender = Appender(writer, self._clock, self._queue.put, self._note_refused, ticks=self.params.ticks)
+
+    def start(self) -> None:
+        """Start the threads; entries of before are worked on while new ones come."""
+        self.worker.start()
+        self.appender.start()
+
+    def stop(self) -> None:
+        """Take nothing more, work on what is there, save a snapshot. Blocks until done."""
+        self.appender.stop()
+        self._queue.close()
+        self.worker.join()
+
+    # -- the door ---------------------------------------------------------------------------------------------------
+
+    async def submit(self, tenant: str, batch: Batch, batch_id: str | None = None) -> Receipt:
+        """See `Intake.submit`."""
+        if not batch.n_lines:
+            return Receipt(0, 0)
+        if batch_id is None:
+            return Receipt(await self._written(batch_entry(self._clock(), tenant, batch, None)), batch.n_lines)
+        if (seq := self._ids.seq_of(tenant, batch_id)) is not None:
+            self.n_duplicates += 1
+            return Receipt(seq, batch.n_lines, is_duplicate=True)
+        key = (tenant, batch_id)
+        if (first := self._in_flight.get(key)) is not None:
+            self.n_duplicates += 1
+            return Receipt(await asyncio.shield(first), batch.n_lines, is_duplicate=True)
+        return Receipt(await self._written_once(key, batch), batch.n_lines)
+
+    async def command(self, tenant: str, command: Command) -> dict[str, Any]:
+        """See `Intake.command`."""
+        effect: Future[dict[str, Any]] = Future()
+        entry = command_entry(self._clock(), tenant, command)
+        await self._written(entry, lambda seq: self.worker.expect(seq, effect))
+        return await asyncio.wrap_future(effect)
+
+    async def accounting(self, tenant: str) -> dict[str, Any]:
+        """Return the accounting of a tenant as of the last complete group, with what waits behind it."""
+        told: dict[str, Any] = await asyncio.wrap_future(self.worker.ask(lambda applier: _accounting(applier, tenant)))
+        told["waiting"] = {"entries": self._room.n_entries, "bytes": self._room.n_bytes}
+        told["duplicates"] = self.n_duplicates
+        return told
+
+    async def _written_once(self, key: tuple[str, str], batch: Batch) -> int:
+        """Write a batch with an id. Who sends it again meanwhile waits for the same answer."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(_look_at)
+        self._in_flight[key] = future
+        entry = batch_entry(self._clock(), key[0], batch, key[1])
+        try:
+            # known before it is forgotten to be in flight; shielded, for it goes on where the client goes away
+            written = asyncio.ensure_future(
+                self._written(entry, lambda seq: self._ids.add(key[0], key[1], seq, entry.at_us))
+            )
+            written.add_done_callback(lambda done: self._settle(key, future, done))
+            return await asyncio.shield(written)
+        except FmAnomalyError:
+            self._in_flight.pop(key, None)
+            raise
+
+    def _settle(self, key: tuple[str, str], future: asyncio.Future[int], done: asyncio.Future[int]) -> None:
+        self._in_flight.pop(key, None)
+        if future.done():
+            return
+        if done.cancelled():
+            future.cancel()
+        elif (exc := done.exception()) is not None:
+            future.set_exception(exc)
+        else:
+            future.set_result(done.result())
+
+    async def _written(self, entry: Entry, when_durable: Callable[[int], None] | None = None) -> int:
+        """Return the entry's number once it is durable; `when_durable` is called in the writer thread before."""
+        payload = to_bytes(entry)
+        size_bytes = getattr(entry, "size_bytes", 0)
+        self._room.take(size_bytes)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[int] = loop.create_future()
+
+        def done(result: int | FmAnomalyError) -> None:
+            if isinstance(result, int):
+                loop.call_soon_threadsafe(_set, future, result)
+            else:
+                self._room.give_back(size_bytes, 1)
+                loop.call_soon_threadsafe(_fail, future, result)
+
+        try:
+            self.appender.put(Pending(entry, payload, done, when_durable))
+        except StoreError:
+            self._room.give_back(size_bytes, 1)
+            raise
+        return await future
+
+    def _note_refused(self, exc: FmAnomalyError) -> None:
+        self.n_disk_refusals += 1
+        _LOG.warning("intake_refused", reason=str(exc))
+
+    # -- how it stands ----------------------------------------------------------------------------------------------
+
+    def health(self) -> dict[str, str]:
+        """Return what is wrong, by part; "ok" where nothing is."""
+        lag_s = self.worker.lag_s(self._clock())
+        free_bytes = self.worker.free_bytes()
+        is_full = free_bytes < self.params.segments.min_free_bytes
+        return {
+            "lag": f"{lag_s:.0f} s behind" if lag_s > 30 else "ok",
+            "disk": f"{free_bytes // (1 << 20):,} MiB free, too little to take logs" if is_full else "ok",
+            "worker": self.worker.trouble or "ok",
+        }
+
+    def figures(self) -> dict[str, float]:
+        """Return counters and gauges of the service, for /metrics."""
+        return {
+            "queue_bytes": self._room.n_bytes,
+            "queue_entries": self._room.n_entries,
+            "lag_seconds": self.worker.lag_s(self._clock()),
+            "busy_refusals_total": self._room.n_refused,
+            "disk_refusals_total": self.n_disk_refusals,
+            "duplicate_batches_total": self.n_duplicates,
+            "write_ahead_groups_total": self.appender.n_groups,
+            "write_ahead_seconds_total": self.appender.seconds,
+            **self.worker.figures(),
+        }
+
+
+def _accounting(applier: Any, tenant: str) -> dict[str, Any]:
+    known = applier.tenants.get(tenant)
+    if known is None:
+        from fm_anomaly.core.pipeline import Pipeline
+        from fm_anomaly.service.accounting import Received
+
+        return accounting(Pipeline(), Received())
+    return accounting(known.pipeline, known.received)
+
+
+def _set(future: asyncio.Future[int], seq: int) -> None:
+    if not future.done():
+        future.set_result(seq)
+
+
+def _fail(future: asyncio.Future[int], exc: FmAnomalyError) -> None:
+    if not future.done():
+        future.set_exception(exc)
+
+
+def _look_at(future: asyncio.Future[int]) -> None:
+    """Look at a failure that nobody else may look at, so that it is not complained of."""
+    if not future.cancelled():
+        future.exception()
