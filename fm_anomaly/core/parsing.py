@@ -75,8 +75,7 @@ class SourceParser:
         The last record stays open until a line tells that it is complete, or `flush` is called.
         """
         self.counts.bytes += len(data)
-        view = memoryview(data)
-        slices = [bytes(view[i : i + _SLICE_BYTES]) for i in range(0, len(data), _SLICE_BYTES)]
+        slices = [data[i : i + _SLICE_BYTES] for i in range(0, len(data), _SLICE_BYTES)]
         frames = [self._take(*self._cutter.cut(part), is_last=False) for part in slices]
         frames = [frame for frame in frames if frame.height]
         return pl.concat(frames) if len(frames) > 1 else frames[0] if frames else empty_frame()
@@ -120,19 +119,19 @@ class SourceParser:
         except pl.exceptions.PolarsError as exc:
             raise ConfigError(f"unknown time zone {self.params.tz!r}: give an IANA name such as Europe/Berlin") from exc
 
-    def _take(self, lines: pl.Series, joined: bytes | None, *, is_last: bool) -> pl.DataFrame:
+    def _take(self, lines: pl.Series, text: bytes | None, *, is_last: bool) -> pl.DataFrame:
         """Work on the open lines and the new ones; keep what is still open."""
         if not len(lines) and not (is_last and self._carry):
             return empty_frame()
         self._note_cutter()
         if len(lines):
-            lines, joined = self._redactor.redact_block(lines, joined)
+            lines, text = self._redactor.redact_block(lines, text)
             self.counts.redacted = {kind: n for kind, n in self._redactor.counts.items() if n}
         if self._carry:
-            if joined is not None:
-                joined = b"\n".join([*(line.encode() for line in self._carry), joined])
+            if text is not None:
+                text = "\n".join([*self._carry, ""]).encode() + text
             lines = pl.concat([pl.Series(self._carry, dtype=pl.String), lines], rechunk=True)
-        batch = _Batch(lines, joined, self._clock, self._joining, self.params.redaction, is_last=is_last)
+        batch = _Batch(lines, text, self._clock, self._joining, self.params.redaction, is_last=is_last)
         self._carry = batch.carry
         self._note_redacted(batch.redacted())
         return batch.emit(self.counts)
@@ -159,7 +158,7 @@ class _Batch:
     def __init__(
         self,
         physical: pl.Series,
-        joined: bytes | None,
+        text: bytes | None,
         clock: Clock,
         joining: multiline.MultilineParams,
         redaction: RedactionParams,
@@ -167,11 +166,11 @@ class _Batch:
         is_last: bool,
     ) -> None:
         series = physical
-        self._wrapped = prefixes.unwrap(physical.to_list()) if prefixes.is_wrapped(physical, joined) else None
+        self._wrapped = prefixes.unwrap(physical.to_list()) if prefixes.is_wrapped(physical, text) else None
         if self._wrapped:
             prefixes.redact_joined(self._wrapped, redaction)
-            series, joined = pl.Series(self._wrapped.texts, dtype=pl.String), None
-        self._lines = TextLines.of(series, joined)
+            series, text = pl.Series(self._wrapped.texts, dtype=pl.String), None
+        self._lines = TextLines.of(series, text)
         self._series = series
         n = len(series)
         self._first_byte = self._lines.buffer[self._lines.starts]

@@ -89,9 +89,9 @@ class _Piece:
     goes_on: bool = False
 
 
-def is_wrapped(lines: pl.Series, joined: bytes | None = None) -> bool:
-    """Whether any of the lines is wrapped; `joined`, the same as bytes, spares looking at a few lines one by one."""
-    if joined is not None and len(joined) < _SMALL_BYTES and not any(mark in joined for mark in _MARKS):
+def is_wrapped(lines: pl.Series, text: bytes | None = None) -> bool:
+    """Whether any of the lines is wrapped; `text`, the same as bytes, spares looking at a few lines one by one."""
+    if text is not None and len(text) < _SMALL_BYTES and not any(mark in text for mark in _MARKS):
         return False
     return bool(lines.str.contains(_GUARD).any())
 

@@ -40,10 +40,11 @@ class TextLines:
     PADDING: ClassVar[int] = timestamps.PAD + TOKEN_BYTES
 
     @classmethod
-    def of(cls, series: pl.Series, joined: bytes | None = None) -> Self:
-        """Build from a column; `joined`, the same as bytes, spares the making of them where it is at hand."""
-        text = "\n".join(series.to_list()).encode() if joined is None else joined
-        buffer = np.frombuffer(b"".join((text, b"\n", bytes(cls.PADDING))), dtype=np.uint8)
+    def of(cls, series: pl.Series, text: bytes | None = None) -> Self:
+        """Build from a column; `text`, the same as bytes with line ends, spares the making of them."""
+        if text is None:
+            text = "\n".join([*series.to_list(), ""]).encode()
+        buffer = np.frombuffer(b"".join((text, bytes(cls.PADDING))), dtype=np.uint8)
         ends = np.cumsum(series.str.len_bytes().to_numpy().astype(np.int64) + 1) - 1
         starts = np.empty_like(ends)
         starts[0], starts[1:] = 0, ends[:-1] + 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fm_anomaly.core.lines import BINARY_LINE, LineCutter, is_binary
 
@@ -54,11 +56,22 @@ def test_an_endless_line_holds_no_memory() -> None:
 
 
 def test_the_bytes_at_hand_are_the_lines() -> None:
-    """Where the lines' own bytes are handed out too, they are their text joined."""
-    cutter = LineCutter(1000)
-    cutter.cut(b"begun ")
-    lines, joined = cutter.cut("early\nä\nb\nrest".encode())
-    assert joined == "\n".join(lines).encode()
+    """Where the lines' own bytes are handed out too, they are their text, each with its end."""
+    for data in (b"early\n\xc3\xa4\n\nrest", b"a\r\n\x1b[1mb\x1b[0m\t\r\nrest", b"1\n" * 40_000, b"1\r\n" * 40_000):
+        cutter = LineCutter(1000)
+        cutter.cut(b"begun ")
+        lines, text = cutter.cut(data)
+        assert text == "".join(line + "\n" for line in lines).encode()
+        assert lines[0].startswith("begun ")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(["", "a", "ä\u2028", "tab\t", "x" * 40, "\x1b[31mred", "\r", "end\r"]), min_size=1))
+def test_large_blocks_give_the_same_lines_as_small_ones(lines: list[str]) -> None:
+    """The way that large blocks take shows in the time only."""
+    data = "".join(line + "\n" for line in lines).encode()
+    times = 70_000 // len(data) + 1
+    assert lines_of(data * times) == lines_of(data) * times
 
 
 def test_text_with_few_odd_bytes_is_not_binary() -> None:

@@ -16,6 +16,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fm_anomaly.core.redaction import RedactionParams, Redactor
+from fm_anomaly.core.redaction_guard import Guard
+from fm_anomaly.core.secret_tokens import TOKEN_PATTERN
+from fm_anomaly.core.secret_values import STEM_PATTERN
 from fm_anomaly.errors import ConfigError
 
 ALNUM = "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA"
@@ -372,7 +375,10 @@ def test_cuts_do_not_show(lines: list[str], step: int) -> None:
     redactor, got = Redactor(), []
     for part in cuts(lines, step):
         series = pl.Series(part, dtype=pl.String)
-        got += redactor.redact(series, joined="\n".join(part).encode()).to_list()
+        text = "".join(line + "\n" for line in part).encode()
+        redacted, after = redactor.redact_block(series, text)
+        assert after == "".join(line + "\n" for line in redacted).encode()
+        got += redacted.to_list()
         redactor = Redactor.restore(redactor.snapshot(), RedactionParams())
     assert got == expected
     assert redactor.counts == whole.counts
@@ -423,3 +429,23 @@ def test_pseudonyms_without_a_key_are_refused() -> None:
 def test_no_lines_are_fine() -> None:
     """An empty column comes back."""
     assert redact() == []
+
+
+LITERALS = [p.replace("\\", "") for p in (STEM_PATTERN + "|" + TOKEN_PATTERN).split("|")]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_the_guard_of_large_batches_misses_nothing(data: st.DataObject) -> None:
+    """Whatever a line is flagged for by itself, it is flagged for in a batch that is looked at block by block."""
+    odd = [*(f"x{literal}y" for literal in LITERALS), *(s for _, s in TOKENS.values())]
+    odd += ["a@b", "4111111111111111", "\\u0040"]
+    lines = ["2026-03-02 ok " + "plain words of a line " * 8] * 800
+    for row, text in data.draw(st.dictionaries(st.integers(0, 799), st.sampled_from(odd), max_size=40)).items():
+        lines[row] = data.draw(st.sampled_from(["{}", "é {} z", "session_id {}"])).format(text)
+    guard = Guard()
+    text = "".join(line + "\n" for line in lines).encode()
+    assert len(text) > 100_000
+    flags = guard.flags(pl.Series(lines), text)
+    seen = {line: int(guard.flags(pl.Series([line]), None)[0]) for line in set(lines)}
+    assert flags.tolist() == [seen[line] for line in lines]
