@@ -20,6 +20,8 @@ _BENCHMARKS = {
     "loghub": "grouping of messages into event types (GA, FGA), against Drain3",
     "cidiff": "lines that explain a failed build (F1)",
     "hdfs": "unusual sessions in raw lines, online and without labels (AP, F1), against baselines",
+    "bgl-categories": "error categories of alert lines against people's (GA, ARI)",
+    "error-groups": "groups of error lines against event types (homogeneity, completeness)",
     "samples": "planted incidents of our own generator: found, false",
     "nab": "decisions on metrics with anomaly windows (NAB's standard profile)",
     "cloudmon": "decisions on labelled rates: recall, false alerts a series-day",
@@ -30,6 +32,7 @@ _EXAMPLES = """\
   fm-anomaly evaluate loghub --data loghub/     a folder a system, each with its _structured.csv
   fm-anomaly evaluate cidiff --data cidiff/
   fm-anomaly evaluate hdfs --data hdfs/ -o blocks.csv
+  fm-anomaly evaluate bgl-categories --data loghub/
   fm-anomaly evaluate samples --seeds 30
   fm-anomaly evaluate nab --data nab/ -o scored.csv
   fm-anomaly evaluate counts
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.benchmark == "samples":
         table, figures = _samples(args.seeds)
     else:
-        benchmark = importlib.import_module(f"fm_anomaly.evaluation.{args.benchmark}")
+        benchmark = importlib.import_module(f"fm_anomaly.evaluation.{args.benchmark.replace('-', '_')}")
         report = benchmark.run() if args.benchmark in _SELF_MADE else benchmark.run(_folder(args))
         table, figures = benchmark.render(report), benchmark.to_dict(report)
         if args.output is not None:

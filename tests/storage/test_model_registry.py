@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fm_anomaly.core.categories import ErrorTemplate, fit
+from fm_anomaly.core.categories import CategoryModel, distinct_errors, fit
 from fm_anomaly.errors import ModelError
 from fm_anomaly.storage.model_registry import MANIFEST, MODEL_FILE, load_model, read_manifest, save_model, versions
 
@@ -31,14 +31,13 @@ def rewrite(manifest: Path, **changes: Any) -> None:
 
 def test_a_model_predicts_after_loading_as_before(tmp_path: Path) -> None:
     """The round trip over disk changes no prediction, and the manifest carries the metrics."""
-    errors = [ErrorTemplate("lid stuck on kettle", "LidError", 3), ErrorTemplate("no water in the well", "", 2)]
+    errors = distinct_errors(["LidError: lid stuck on kettle", "no water in the well"], [3, 2])
     model = fit(errors)
-    folder = save_model(tmp_path, "errors", model, metrics=model.metrics)
+    folder = save_model(tmp_path, "errors", model.to_state(), metrics=model.metrics)
     loaded, manifest = load_model(tmp_path, "errors")
     assert folder == tmp_path / "errors" / "0001"
-    assert loaded.predict(errors) == model.predict(errors)
+    assert CategoryModel.from_state(loaded).predict(errors) == model.predict(errors)
     assert manifest.metrics == model.metrics
-    assert manifest.kind == "fm_anomaly.core.categories.CategoryModel"
     assert set(manifest.libraries) == {"joblib", "numpy", "scikit-learn", "python", "fm-anomaly"}
 
 
