@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -33,23 +34,23 @@ class Log:
     def __init__(self, part: str) -> None:
         self.logger = logging.getLogger(f"{ROOT}.{part}")
 
-    def debug(self, event: str, **fields: Value) -> None:
+    def debug(self, event: str, /, **fields: Value) -> None:
         """Write what helps to find a fault in the program; the only level at which text of logs may stand unmasked."""
         self._write(logging.DEBUG, event, fields)
 
-    def info(self, event: str, **fields: Value) -> None:
+    def info(self, event: str, /, **fields: Value) -> None:
         """Write what happened as it should."""
         self._write(logging.INFO, event, fields)
 
-    def warning(self, event: str, **fields: Value) -> None:
+    def warning(self, event: str, /, **fields: Value) -> None:
         """Write what went wrong and is being coped with."""
         self._write(logging.WARNING, event, fields)
 
-    def error(self, event: str, **fields: Value) -> None:
+    def error(self, event: str, /, **fields: Value) -> None:
         """Write what went wrong and needs a person."""
         self._write(logging.ERROR, event, fields)
 
-    def exception(self, event: str, **fields: Value) -> None:
+    def exception(self, event: str, /, **fields: Value) -> None:
         """Write an error together with the traceback of the exception that is being handled."""
         self._write(logging.ERROR, event, fields, with_traceback=True)
 
@@ -73,7 +74,7 @@ class JsonFormatter(logging.Formatter):
         }
         fields: Mapping[str, Value] = getattr(record, "fields", {})
         for name, value in list(fields.items())[:_MAX_FIELDS]:
-            out[f"{name}_" if name in _RESERVED else name] = _cut(value) if isinstance(value, str) else value
+            out[f"{name}_" if name in _RESERVED else name] = _plain(value)
         if record.exc_info:
             out["exception"] = self.formatException(record.exc_info)[-8 * _MAX_CHARS :]
         return json.dumps(out, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace").decode()
@@ -92,6 +93,13 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger(ROOT).setLevel(level.upper())
+
+
+def _plain(value: Value) -> Value:
+    if isinstance(value, str):
+        return _cut(value)
+    # JSON has no NaN: a line with one would be no JSON to those who read it, ourselves among them
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cut(text: str) -> str:

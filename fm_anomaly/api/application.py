@@ -10,7 +10,7 @@ from typing import Literal
 from fastapi import APIRouter, FastAPI, Response
 
 from fm_anomaly import __version__
-from fm_anomaly.api import elasticsearch, intake_routes, loki, otlp, splunk
+from fm_anomaly.api import elasticsearch, intake_routes, loki, metrics, otlp, splunk
 from fm_anomaly.api.access import AccessParams
 from fm_anomaly.api.bodies import BodyReader
 from fm_anomaly.api.conventions import Conventions, add_error_handlers, is_loopback_host_header
@@ -47,7 +47,7 @@ def create_app(
     )
     app.state.store, app.state.intake, app.state.bodies, app.state.tenant = store, intake, BodyReader(), tenant
     app.include_router(api_router())
-    for protocol in (intake_routes, otlp, loki, elasticsearch, splunk):
+    for protocol in (intake_routes, otlp, loki, elasticsearch, splunk, metrics):
         app.include_router(protocol.routes())
     app.include_router(_health_routes(store, tenant, intake))
     add_error_handlers(app)
