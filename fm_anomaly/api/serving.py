@@ -22,6 +22,7 @@ from fm_anomaly.api.application import create_app
 from fm_anomaly.api.conventions import is_loopback, is_loopback_host_header
 from fm_anomaly.errors import UsageError
 from fm_anomaly.logs import Log
+from fm_anomaly.service.notifying import NotifyingParams, notifying
 from fm_anomaly.service.running import Service, ServiceParams
 from fm_anomaly.storage import default_path, open_store
 
@@ -41,6 +42,7 @@ class ServeParams:
     token: str | None = field(default=None, repr=False)
     allow_anonymous: bool = False
     service: ServiceParams = field(default_factory=ServiceParams)
+    notify: NotifyingParams = field(default_factory=NotifyingParams)
 
 
 def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address: None) -> None:
@@ -54,9 +56,11 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
         _listen(params.host, params.port) as listener,
         _alone_in(params.data_dir),
         open_store(params.db or default_path(params.data_dir)) as store,
+        notifying(store, params.notify) as sender,
     ):
         service = Service(params.data_dir, store, params.service)
         app = create_app(store, params.tenant, intake=service, access=access)
+        app.state.service_stats, app.state.sender_stats = service, sender
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -32,7 +32,8 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--port", metavar="N", type=int, default=8010, help="port (default: 8010)")
     parser.add_argument("--db", metavar="URL", help="the store elsewhere: postgresql://user:password@host/database")
-    parser.add_argument("--tenant", metavar="NAME", default="default", help="whose logs and alerts (default: default)")
+    parser.add_argument("--tenant", metavar="NAME", help="whose logs and alerts (default: that of the settings)")
+    parser.add_argument("--config", metavar="FILE", help="settings (default: fm_anomaly.toml here, if there is one)")
     parser.add_argument(
         "--allow-anonymous", action="store_true", help="listen on an address of the network without FM_ANOMALY_TOKEN"
     )
@@ -56,26 +57,30 @@ def _params(args: argparse.Namespace) -> ServeParams:
     from fm_anomaly.api.serving import ServeParams
     from fm_anomaly.config import load_settings
     from fm_anomaly.logs import configure
+    from fm_anomaly.notify import target
     from fm_anomaly.service.applying import ApplierParams
+    from fm_anomaly.service.notifying import NotifyingParams
     from fm_anomaly.service.running import ServiceParams
     from fm_anomaly.storage.segment_format import parse_key
     from fm_anomaly.storage.segments import SegmentParams
 
     configure()
+    settings = load_settings(args.config, options={"tenant": args.tenant})
     key = os.environ.get("FM_ANOMALY_SEGMENT_KEY")
     service = ServiceParams(
-        applier=ApplierParams(pipeline=load_settings().pipeline),
+        applier=ApplierParams(pipeline=settings.pipeline),
         segments=replace(SegmentParams(), key=parse_key(key) if key else None),
     )
     return ServeParams(
         data_dir=Path(args.data or DEFAULT_DATA),
         host=args.host,
         port=args.port,
-        tenant=args.tenant,
+        tenant=settings.pipeline.tenant,
         db=args.db,
         token=os.environ.get("FM_ANOMALY_TOKEN") or None,
         allow_anonymous=args.allow_anonymous,
         service=service,
+        notify=NotifyingParams(tuple(target(each, os.environ) for each in settings.receivers), settings.notify),
     )
 
 
