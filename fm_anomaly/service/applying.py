@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from fm_anomaly.core.changes import Changed, Changes
+from fm_anomaly.core.commands import Effect
 from fm_anomaly.core.frames import US_PER_S
 from fm_anomaly.core.pipeline import Pipeline, PipelineParams
 from fm_anomaly.core.sources import Arrived, SourceName
@@ -152,8 +153,12 @@ class Applier:
                 more = self._guarded(seq, name, partial(self._advance, name))
                 events.setdefault(name, []).extend(more)
         elif last is not None:
-            events.setdefault(last.tenant, [])
-            effects.append((seq, self._apply(last)))
+            effect = self._apply(last)
+            if isinstance(effect, Effect):
+                events.setdefault(last.tenant, []).extend(effect.events)
+                effects.append((seq, {"effect": effect.text, **effect.numbers}))
+            else:
+                effects.append((seq, effect))
         self.seq = seq
         found = tuple(
             Found(name, changed)
@@ -190,16 +195,15 @@ class Applier:
             tenant.clock_us = tenant.pipeline.windows.clock_us
         return events
 
-    def _apply(self, entry: CommandEntry) -> dict[str, Any] | FmAnomalyError:
+    def _apply(self, entry: CommandEntry) -> Effect | FmAnomalyError:
         try:
-            told: Any = self._tenant(entry.tenant).pipeline.apply(entry.to_command())
+            return self._tenant(entry.tenant).pipeline.apply(entry.to_command())
         except FmAnomalyError as exc:
             return exc
         except Exception as exc:  # noqa: BLE001 - as for records
             self.n_failures += 1
             self._on_problem("command_failed", {"tenant": entry.tenant, "error": repr(exc), "exc": exc})
             return UsageError("the command could not be carried out; the service's log says why")
-        return told if isinstance(told, dict) else {"effect": str(told)}
 
     # -- state ------------------------------------------------------------------------------------------------------
 
