@@ -126,15 +126,21 @@ def _unfeedback(pipeline: Pipeline, command: Command) -> Effect:
 def _silence(pipeline: Pipeline, command: Command) -> Effect:
     if command.until_us is None:
         raise UsageError("a silence needs an end")
+    before = pipeline.book.silences.get(command.subject) if command.subject else None
+    if command.subject and before is None:
+        raise UsageError(f"no silence {command.subject!r} is in force")
     silence = Silence(
-        silence_id=command.command_id,
+        silence_id=command.subject or command.command_id,
         matchers=command.matchers,
         owner=command.actor,
         reason=command.text,
-        start_us=command.at_us,
+        start_us=command.at_us if before is None else before.start_us,
         until_us=command.until_us,
         until_worse=command.until_worse,
+        levels={} if before is None else dict(before.levels),
     )
+    if command.until_us <= command.at_us:
+        raise UsageError("the end of a silence must lie ahead; end it to be told at once")
     pipeline.book.silences.add(silence)
     events = pipeline.book.remute(command.at_us, f"silenced by {command.actor}: {command.text}")
     n = len(events)

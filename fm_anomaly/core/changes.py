@@ -94,6 +94,7 @@ class _Seen:
 
     count: Any = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     merged: list[int] = field(default_factory=list)
+    n_merged: int = 0
 
 
 class Changes:
@@ -111,7 +112,7 @@ class Changes:
     def take(self, events: Sequence[AlertEvent] = ()) -> Changed:
         """Return what has changed since the last call; `events` are those that the pipeline returned meanwhile.
 
-        Cheap where no bucket has closed: then only new templates are told, and the rest waits.
+        Cheap where no bucket has closed: then new and merged templates are told, and other counts wait.
         """
         buckets, self._buckets = tuple(self._buckets), []
         samples, self._samples = tuple(self._samples), []
@@ -152,6 +153,8 @@ class Changes:
             before = np.append(seen.count, np.zeros(n - seen.count.size, dtype=np.int64))
             changed |= {store.standing(int(index)) for index in np.flatnonzero(stats.count[:n] != before)}
             seen.count = stats.count[:n].copy()
+        if seen.n_merged != store.n_merged:
+            seen.n_merged = store.n_merged
             for index, known in enumerate(seen.merged):
                 if (now := store.standing(index)) != known:
                     changed |= {index, now}

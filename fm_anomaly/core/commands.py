@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from fm_anomaly.core.alert_values import AlertEvent
 
@@ -34,7 +35,8 @@ class CommandKind(StrEnum):
     UNFEEDBACK = "unfeedback"
     """Feedback `subject` is taken back."""
     SILENCE = "silence"
-    """Alerts that fit all `matchers` are not told until `until_us`, for the reason `text`."""
+    """Alerts that fit all `matchers` are not told until `until_us`, for the reason `text`; `subject`, where given, is
+    the silence that is changed."""
     UNSILENCE = "unsilence"
     """Silence `subject` is over."""
     MARKER = "marker"
@@ -72,6 +74,10 @@ class Effect:
     events: tuple[AlertEvent, ...] = ()
     """What it changed at once."""
     numbers: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is answered to the person."""
+        return {"effect": self.text, "numbers": dict(self.numbers)}
 
 
 @dataclass(frozen=True, slots=True)

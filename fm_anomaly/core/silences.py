@@ -51,7 +51,7 @@ class Silences:
         self._silences: dict[str, Silence] = {}
 
     def add(self, silence: Silence) -> None:
-        """Take a silence. Raises UsageError where it names nothing to silence, is over already, or there are 500."""
+        """Take a silence, in place of one of its id. Raises UsageError where it says nothing, or there are 500."""
         if not silence.matchers or any(name not in MATCHERS for name, _ in silence.matchers):
             raise UsageError(f"a silence needs at least one matcher of {', '.join(MATCHERS)}")
         severities = [value for name, value in silence.matchers if name == "severity"]
@@ -59,7 +59,7 @@ class Silences:
             raise UsageError(f"severity {severities[0]!r} is none of {', '.join(AlertSeverity)}")
         if silence.until_us <= silence.start_us:
             raise UsageError("a silence must end after it begins")
-        if len(self._silences) >= _MAX_SILENCES:
+        if len(self._silences) >= _MAX_SILENCES and silence.silence_id not in self._silences:
             raise UsageError(f"there are {_MAX_SILENCES} silences already; end one first")
         self._silences[silence.silence_id] = silence
 

@@ -109,6 +109,8 @@ class TemplateStore:
         self._recent: dict[tuple[int, str], int] = {}
         # Merges of the row that is being assigned, (moved, target): rows behind it follow.
         self._moves: list[tuple[int, int]] = []
+        self.n_merged = 0
+        """Merges since this store was made or restored: whoever watches need not look at every template."""
         self.merge_log: list[MergeAt] = []
         """Merges of the last call of `assign`, in the order of the rows that brought them."""
 
@@ -440,6 +442,7 @@ class TemplateStore:
             self._n_live -= 1
             self._streams[moved.stream].n_live -= 1
         self._moves.append((other, target))
+        self.n_merged += 1
 
     def _is_capped(self, stream: int) -> bool:
         """Whether the stream has no room for a further template; once full, it stays so."""

@@ -14,9 +14,11 @@ from sqlalchemy import Connection, and_, func, select, update
 
 from fm_anomaly.core.alerts import DigestEntry
 from fm_anomaly.core.changes import Changed, IncidentRow, SampleRow, TemplateRow
+from fm_anomaly.core.commands import Applied
 from fm_anomaly.core.features import ClosedBucket
 from fm_anomaly.core.notices import notices
 from fm_anomaly.storage import rows, tables
+from fm_anomaly.storage.commands import save_commands
 from fm_anomaly.storage.connection import Store
 from fm_anomaly.storage.numbering import add_events, lock, save
 from fm_anomaly.storage.outbox import enqueue
@@ -33,6 +35,8 @@ class Step:
     seq: int
     """The last entry behind it."""
     changed: Changed
+    commands: Sequence[Applied] = ()
+    """What people said, in its order, with its effect; the events of effects are in `changed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,10 @@ def record(store: Store, step: Step) -> Recorded:
         _save_counts(connection, step.tenant, changed.buckets)
         fresh, told = _save_findings(connection, heads, step)
         _save_digest(connection, step.tenant, changed.digest)
+        said = save_commands(connection, heads, step.commands)
         heads["seq"] = max(heads["seq"], step.seq)
         save(connection, heads)
-        return Recorded(heads["event_no"], len(fresh), told)
+        return Recorded(heads["event_no"], len(fresh) + said, told)
 
 
 def recorded_seq(store: Store, tenant: str) -> int:

@@ -52,6 +52,7 @@ def alert_row(alert: Alert) -> Row:
         "n_events": alert.n_events,
         "score": _finite(alert.score) or 0.0,
         "is_notified": alert.is_notified,
+        "muted_by": alert.muted_by,
     }
 
 

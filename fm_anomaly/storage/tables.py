@@ -325,6 +325,7 @@ silences = Table(
     Column("start_us", BigInteger, nullable=False),
     Column("until_us", BigInteger),
     Column("until_worse", Boolean, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
     # taken back before it was over
     Column("ended_us", BigInteger),
     _said("ended_by"),

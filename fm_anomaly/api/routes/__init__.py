@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from fm_anomaly.api.routes import alerts, incidents, markers, services, templates
+from fm_anomaly.api.routes import (
+    alerts,
+    audit,
+    feedback,
+    incidents,
+    markers,
+    patterns,
+    services,
+    silences,
+    templates,
+)
+
+RESOURCES = (alerts, feedback, incidents, silences, markers, templates, patterns, services, audit)
 
 
 def api_router() -> APIRouter:
     """Return all routes of the alert API."""
     router = APIRouter(prefix="/api/v1")
-    for each in (alerts, incidents, templates, services, markers):
+    for each in RESOURCES:
         router.include_router(each.router)
     return router

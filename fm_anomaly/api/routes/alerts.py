@@ -1,17 +1,20 @@
-"""Alerts: the list, one with its history, its evidence and its series.
+"""Alerts: the list, one with its history, its evidence and its series; taking one on, closing it, speaking of it.
 
-Knows the store's readers and nothing of how alerts come about.
+Knows the store's readers and the commands that people's actions become, and nothing of how alerts come about.
 """
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from fm_anomaly.api.asking import READS, Id, TheStore, TheTenant, say_page
+from fm_anomaly.api.asking import READS, WRITES, Id, TheStore, TheTenant, say_page
+from fm_anomaly.api.commanding import Asked, EffectBody, MustSay, TheCommands
 from fm_anomaly.api.schemas import AlertBody, AlertDetailBody, AlertQuery, EventBody, EvidenceLine, SeriesBody
+from fm_anomaly.core.commands import CommandKind
 from fm_anomaly.storage import Store, StoredAlert, alert, alert_history, alerts
 from fm_anomaly.storage.catalogue import samples
 from fm_anomaly.storage.counts import series_around
@@ -20,6 +23,12 @@ from fm_anomaly.storage.timestamps import optional_iso
 router = APIRouter(responses=READS, tags=["alerts"])
 
 _TEMPLATES = 5
+
+
+class Comment(Asked):
+    """A comment."""
+
+    text: MustSay = Field(examples=["the replica was rebuilt, watching it"])
 
 
 class TemplateSamples(BaseModel):
@@ -79,6 +88,27 @@ def read_alert_series(alert_id: Id, store: TheStore, tenant: TheTenant) -> Serie
     found = the_alert(store, tenant, alert_id)
     last_us = found.as_of_us if found.end_us is None else found.end_us
     return SeriesBody.from_series(series_around(store, tenant, found, found.start_us, last_us))
+
+
+@router.post("/alerts/{alert_id}/ack", responses=WRITES)
+async def ack_alert(alert_id: Id, store: TheStore, commands: TheCommands) -> EffectBody:
+    """Say that you have taken an alert on."""
+    await to_thread(the_alert, store, commands.tenant, alert_id)
+    return await commands.give(CommandKind.ACK, alert_id, alert_ids=(alert_id,))
+
+
+@router.post("/alerts/{alert_id}/resolve", responses=WRITES)
+async def resolve_alert(alert_id: Id, store: TheStore, commands: TheCommands) -> EffectBody:
+    """Say that an alert is over; where it goes on it fires again and is told."""
+    await to_thread(the_alert, store, commands.tenant, alert_id)
+    return await commands.give(CommandKind.RESOLVE, alert_id, alert_ids=(alert_id,))
+
+
+@router.post("/alerts/{alert_id}/comments", responses=WRITES, status_code=201)
+async def comment_alert(alert_id: Id, asked: Comment, store: TheStore, commands: TheCommands) -> EffectBody:
+    """Say something of an alert; it stands in its timeline."""
+    await to_thread(the_alert, store, commands.tenant, alert_id)
+    return await commands.give(CommandKind.COMMENT, alert_id, text=asked.text)
 
 
 def the_alert(store: Store, tenant: str, alert_id: str) -> StoredAlert:

@@ -1,18 +1,21 @@
-"""Incidents: the list, one with its alerts, its timeline, evidence and series.
+"""Incidents: the list, one with its alerts, its timeline, evidence and series; taking one on, closing it, a comment.
 
-Knows the store's readers and nothing of how alerts are joined.
+Knows the store's readers and the commands that people's actions become, and nothing of how alerts are joined.
 """
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import Field
 
-from fm_anomaly.api.asking import READS, Id, TheStore, TheTenant, say_page
-from fm_anomaly.api.routes.alerts import EvidenceBody, samples_of
+from fm_anomaly.api.asking import READS, WRITES, Id, TheStore, TheTenant, say_page
+from fm_anomaly.api.commanding import EffectBody, TheCommands
+from fm_anomaly.api.routes.alerts import Comment, EvidenceBody, samples_of
 from fm_anomaly.api.schemas import AlertBody, EventBody, EvidenceLine, IncidentBody, IncidentQuery, SeriesBody
+from fm_anomaly.core.commands import CommandKind
 from fm_anomaly.storage import Store, StoredAlert, StoredIncident, alert, incident, incidents
 from fm_anomaly.storage.counts import series_around
 from fm_anomaly.storage.timelines import StoredMarker, incident_events, markers_near
@@ -76,6 +79,27 @@ def read_series(incident_id: Id, store: TheStore, tenant: TheTenant) -> SeriesBo
     if series is None:
         raise HTTPException(404, "nothing was counted for this incident")
     return series
+
+
+@router.post("/incidents/{incident_id}/ack", responses=WRITES)
+async def ack_incident(incident_id: Id, store: TheStore, commands: TheCommands) -> EffectBody:
+    """Say that you have taken an incident on, with all its alerts."""
+    found = await to_thread(the_incident, store, commands.tenant, incident_id)
+    return await commands.give(CommandKind.ACK, found.incident_id, alert_ids=tuple(found.alert_ids))
+
+
+@router.post("/incidents/{incident_id}/resolve", responses=WRITES)
+async def resolve_incident(incident_id: Id, store: TheStore, commands: TheCommands) -> EffectBody:
+    """Say that an incident is over: its alerts are resolved; those that go on fire again and are told."""
+    found = await to_thread(the_incident, store, commands.tenant, incident_id)
+    return await commands.give(CommandKind.RESOLVE, found.incident_id, alert_ids=tuple(found.alert_ids))
+
+
+@router.post("/incidents/{incident_id}/comments", responses=WRITES, status_code=201)
+async def comment_incident(incident_id: Id, asked: Comment, store: TheStore, commands: TheCommands) -> EffectBody:
+    """Say something of an incident; it stands in its timeline."""
+    found = await to_thread(the_incident, store, commands.tenant, incident_id)
+    return await commands.give(CommandKind.COMMENT, found.incident_id, text=asked.text)
 
 
 def the_incident(store: Store, tenant: str, incident_id: str) -> StoredIncident:

@@ -10,8 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from fm_anomaly.api.asking import READS, TheStore, TheTenant, say_page
-from fm_anomaly.api.schemas import Name, SpanQuery
+from fm_anomaly.api.asking import READS, WRITES, TheStore, TheTenant, say_page
+from fm_anomaly.api.commanding import Asked, EffectBody, TheCommands
+from fm_anomaly.api.schemas import Moment, Name, SpanQuery, moment_us
+from fm_anomaly.core.commands import CommandKind
 from fm_anomaly.storage.timelines import StoredMarker, markers
 from fm_anomaly.storage.timestamps import to_iso
 
@@ -22,6 +24,14 @@ class MarkerQuery(SpanQuery):
     """What the list of markers takes."""
 
     service: Name | None = None
+
+
+class NewMarker(Asked):
+    """A deploy or change to be noted."""
+
+    title: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")] = Field(examples=["api 1.4.2"])
+    service: Name = Field(default="", description="empty: all services", examples=["api"])
+    at: Moment | None = Field(default=None, description="when; now where it is left out")
 
 
 class MarkerBody(BaseModel):
@@ -60,3 +70,10 @@ def list_markers(
     )
     say_page(request, response, page)
     return [MarkerBody.from_stored(each) for each in page.items]
+
+
+@router.post("/markers", responses=WRITES, status_code=201)
+async def add_marker(asked: NewMarker, commands: TheCommands) -> EffectBody:
+    """Note a deploy or change; incidents that begin in the half hour after it name it in their reason."""
+    at_us = moment_us(asked.at)
+    return await commands.give(CommandKind.MARKER, service=asked.service, at_us=at_us, text=asked.title)

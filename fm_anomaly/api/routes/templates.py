@@ -1,17 +1,20 @@
-"""Templates: search, one with its lineage and samples, and how often it came.
+"""Templates: search, one with its lineage and samples, how often it came; names and merges that people give.
 
-Knows the store's readers and nothing of how templates are mined.
+Knows the store's readers and the commands that people's actions become, and nothing of how templates are mined.
 """
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from fm_anomaly.api.asking import READS, Id, Service, TheStore, TheTenant, say_page
+from fm_anomaly.api.asking import READS, WRITES, Id, Service, TheStore, TheTenant, say_page
+from fm_anomaly.api.commanding import Asked, EffectBody, TheCommands
 from fm_anomaly.api.schemas import EvidenceLine, Moment, Name, PageQuery, moment_us
+from fm_anomaly.core.commands import CommandKind
 from fm_anomaly.storage import Store, tables
 from fm_anomaly.storage.catalogue import (
     CatalogueTemplate,
@@ -40,6 +43,22 @@ class TemplateQuery(PageQuery):
     new_since: Moment | None = Field(default=None, description="first seen at or after")
     order: Literal["newest", "count"] = "newest"
     with_merged: bool = Field(default=False, description="also those that another one stands for")
+
+
+class Rename(Asked):
+    """A name for a template."""
+
+    name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")] = Field(examples=["payment declined"])
+    service: Name | None = Field(default=None, description="which one, where several services write it")
+
+
+class Merge(Asked):
+    """The other template."""
+
+    other: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00]*$")] = Field(
+        description="its id, or a unique beginning of it"
+    )
+    service: Name | None = Field(default=None, description="which one, where several services write it")
 
 
 class TemplateBody(BaseModel):
@@ -157,6 +176,21 @@ def read_history(
     merged = aliases(store, tenant, found.service, found.template_id)
     key = SeriesKey(found.service, "template", found.template_id)
     return [HistoryPoint.from_point(each) for each in points(store, tenant, key, step_s, start_us, end_us, merged)]
+
+
+@router.post("/templates/{template_id}/rename", responses=WRITES)
+async def rename_template(template_id: Id, asked: Rename, store: TheStore, commands: TheCommands) -> EffectBody:
+    """Give a template a name that people know it by; an empty one takes it back."""
+    found, _ = await to_thread(the_template, store, commands.tenant, template_id, asked.service)
+    return await commands.give(CommandKind.RENAME, found.template_id, service=found.service, text=asked.name)
+
+
+@router.post("/templates/{template_id}/merge", responses=WRITES)
+async def merge_templates(template_id: Id, asked: Merge, store: TheStore, commands: TheCommands) -> EffectBody:
+    """Say that two templates of a service are one event: the older one's id stays, the other is its alias."""
+    found, _ = await to_thread(the_template, store, commands.tenant, template_id, asked.service)
+    other, _ = await to_thread(the_template, store, commands.tenant, asked.other, found.service)
+    return await commands.give(CommandKind.MERGE, found.template_id, service=found.service, other=other.template_id)
 
 
 def the_template(

@@ -225,6 +225,7 @@ def _people() -> None:
         _must("start_us", sa.BigInteger),
         sa.Column("until_us", sa.BigInteger),
         _must("until_worse", sa.Boolean),
+        _must("changed_us", sa.BigInteger),
         sa.Column("ended_us", sa.BigInteger),
         _text("ended_by"),
     )
