@@ -19,6 +19,7 @@ from fm_anomaly.cli import (
     doctor,
     evaluate,
     lines,
+    models,
     notify,
     parse,
     scan,
@@ -34,7 +35,7 @@ from fm_anomaly.errors import FmAnomalyError
 _OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
 _GROUPS = (
     *(scan, diff, watch, templates, lines, parse, doctor, backtest),
-    *(evaluate, score, config, serve, notify, categorize),
+    *(evaluate, score, config, serve, notify, categorize, models),
 )
 _DESCRIPTION = "Tells what is going wrong from logs: reads what you have, needs no configuration."
 _EXAMPLES = """\

@@ -74,11 +74,13 @@ def _categorize(args: argparse.Namespace) -> int:
     from fm_anomaly.cli.console import print_lines
     from fm_anomaly.cli.scan import report_of
     from fm_anomaly.core.categories import fit, from_templates
-    from fm_anomaly.storage.model_registry import save_model
+    from fm_anomaly.storage.model_registry import Registry
 
     report = report_of(args, "categorize")
     model = fit(from_templates(report["templates"]))
-    folder = save_model(Path(args.models), _NAME, model.to_state(), params=asdict(model.params), metrics=model.metrics)
+    registry = Registry(Path(args.models))
+    told = {"params": asdict(model.params), "metrics": model.metrics}
+    folder = registry.save(_NAME, model.to_state(), kind="error-categories", **told)
     if args.json:
         json.dump({"model": str(folder), "categories": [asdict(c) for c in model.categories]}, sys.stdout)
         sys.stdout.write("\n")
