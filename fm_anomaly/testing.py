@@ -55,18 +55,24 @@ class ManualClock:
 
 
 class ListIntake:
-    """An intake that keeps what it is given, for tests of routes and listeners; `refusal` is raised instead if set."""
+    """An intake that keeps what it is given, for tests of routes and listeners; refuses while `refusal` is set.
+
+    `refusals` are raised by the next calls, one each, before that.
+    """
 
     def __init__(self) -> None:
         self.batches: list[tuple[str, Batch, str | None]] = []
         self.commands: list[tuple[str, Command]] = []
         self.refusal: Exception | None = None
+        self.refusals: list[Exception] = []
         self._seq_by_id: dict[tuple[str, str], int] = {}
 
     async def submit(self, tenant: str, batch: Batch, batch_id: str | None = None) -> Receipt:
         """Keep a batch, once for each tenant and id."""
         from fm_anomaly.service.intake import Receipt
 
+        if self.refusals:
+            raise self.refusals.pop(0)
         if self.refusal is not None:
             raise self.refusal
         known = self._seq_by_id.get((tenant, batch_id)) if batch_id is not None else None

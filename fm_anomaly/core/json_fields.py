@@ -151,6 +151,7 @@ SIGNATURES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("gelf", ("version", "short_message")),
     ("bunyan", ("name", "hostname", "pid", "level", "msg", "v")),
     ("pino", ("level", "time", "pid", "hostname")),
+    ("pino", ("level", "time", "pid", "msg")),
     ("log4j-json", ("loggerName", "instant")),
     ("log4j-json", ("loggerName", "timeMillis")),
     ("python-json", ("levelname",)),
@@ -293,7 +294,7 @@ def _on_scale(found: Any, key: str, name: str) -> int:
         return 0
     if key in ("severityNumber", "SeverityNumber", "severity_number"):
         return severities.from_otel(found)
-    if name in ("pino", "bunyan"):
+    if name in ("pino", "bunyan", "slog"):  # slog's own levels are words: a number under its keys is pino's
         return severities.from_pino(found)
     if name in ("journald", "gelf"):
         return severities.from_syslog(int(found)) if 0 <= found < 8 else 0
