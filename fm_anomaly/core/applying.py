@@ -46,6 +46,16 @@ def template_of(pipeline: Pipeline, service: str, prefix: str) -> int:
     return found[0]
 
 
+def _now_us(pipeline: Pipeline, command: Command) -> int:
+    """Return the event time that it is for the pipeline.
+
+    Logs may be older than the person who looks at them: what a command changes in alerts happens in their time, and a
+    silence of an hour is an hour of theirs.
+    """
+    clock_us = pipeline.windows.clock_us
+    return command.at_us if clock_us is None else clock_us
+
+
 def _merge(pipeline: Pipeline, command: Command) -> Effect:
     one, other = (template_of(pipeline, command.service, prefix) for prefix in (command.subject, command.other))
     into = pipeline.merge_templates(one, other)
@@ -88,7 +98,7 @@ def _comment(pipeline: Pipeline, command: Command) -> Effect:
 
 
 def _resolve(pipeline: Pipeline, command: Command) -> Effect:
-    events = pipeline.book.resolve_by_hand(command.alert_ids, command.at_us, command.actor)
+    events = pipeline.book.resolve_by_hand(command.alert_ids, _now_us(pipeline, command), command.actor)
     n = len(events)
     words = f"{n} alert{'s' if n != 1 else ''} resolved; told anew where it goes on" if n else "nothing was firing"
     return Effect(words, tuple(events), {"resolved": n})
@@ -106,9 +116,9 @@ def _feedback(pipeline: Pipeline, command: Command) -> Effect:
     before = book.feedback
     after = before.with_word(Feedback(command.command_id, alert.alert_id, verdict, about))
     numbers, words = effect_on(before, after, [Judged.of(each) for each in book.alerts], about)
-    events = book.judge_by(after, command.at_us, f"{verdict.value}, says {command.actor}")
+    events = book.judge_by(after, _now_us(pipeline, command), f"{verdict.value}, says {command.actor}")
     if verdict is Verdict.NOISE and after.mute(about):
-        events += book.resolve_by_hand((alert.alert_id,), command.at_us, command.actor, "noise, says")
+        events += book.resolve_by_hand((alert.alert_id,), _now_us(pipeline, command), command.actor, "noise, says")
     return Effect(words, tuple(events), numbers)
 
 
@@ -119,7 +129,7 @@ def _unfeedback(pipeline: Pipeline, command: Command) -> Effect:
     after = before.without(command.subject)
     assert word is not None  # noqa: S101 - `without` has looked
     numbers, words = effect_on(before, after, [Judged.of(each) for each in book.alerts], word.about)
-    events = book.judge_by(after, command.at_us, f"feedback taken back by {command.actor}")
+    events = book.judge_by(after, _now_us(pipeline, command), f"feedback taken back by {command.actor}")
     return Effect(words, tuple(events), numbers)
 
 
@@ -129,20 +139,21 @@ def _silence(pipeline: Pipeline, command: Command) -> Effect:
     before = pipeline.book.silences.get(command.subject) if command.subject else None
     if command.subject and before is None:
         raise UsageError(f"no silence {command.subject!r} is in force")
+    now_us = _now_us(pipeline, command)
     silence = Silence(
         silence_id=command.subject or command.command_id,
         matchers=command.matchers,
         owner=command.actor,
         reason=command.text,
-        start_us=command.at_us if before is None else before.start_us,
-        until_us=command.until_us,
+        start_us=now_us if before is None else before.start_us,
+        until_us=now_us + command.until_us - command.at_us,
         until_worse=command.until_worse,
         levels={} if before is None else dict(before.levels),
     )
     if command.until_us <= command.at_us:
         raise UsageError("the end of a silence must lie ahead; end it to be told at once")
     pipeline.book.silences.add(silence)
-    events = pipeline.book.remute(command.at_us, f"silenced by {command.actor}: {command.text}")
+    events = pipeline.book.remute(_now_us(pipeline, command), f"silenced by {command.actor}: {command.text}")
     n = len(events)
     words = f"{n} firing alert{'s' if n != 1 else ''} silenced, and what fits, "
     words += f"for {duration(command.until_us - command.at_us)}"
@@ -154,7 +165,7 @@ def _silence(pipeline: Pipeline, command: Command) -> Effect:
 def _unsilence(pipeline: Pipeline, command: Command) -> Effect:
     if not pipeline.book.silences.end(command.subject):
         raise UsageError(f"no silence {command.subject!r} is in force")
-    events = pipeline.book.remute(command.at_us, f"silence ended by {command.actor}")
+    events = pipeline.book.remute(_now_us(pipeline, command), f"silence ended by {command.actor}")
     n = len(events)
     return Effect(f"ended; {n} firing alert{'s' if n != 1 else ''} told again", tuple(events), {"told": n})
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from fm_anomaly.core.changes import Changed, Changes
-from fm_anomaly.core.commands import Effect
+from fm_anomaly.core.commands import Applied, Effect
 from fm_anomaly.core.frames import US_PER_S
 from fm_anomaly.core.pipeline import Pipeline, PipelineParams
 from fm_anomaly.core.sources import Arrived, SourceName
@@ -44,10 +44,11 @@ class ApplierParams:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a group changed in one tenant's pipeline."""
+    """What a group changed in one tenant's pipeline, and the command that ended the group."""
 
     tenant: str
     changed: Changed
+    commands: tuple[Applied, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +153,20 @@ class Applier:
             for name in self.tenants:
                 more = self._guarded(seq, name, partial(self._advance, name))
                 events.setdefault(name, []).extend(more)
-        elif last is not None:
+        applied: dict[str, tuple[Applied, ...]] = {}
+        if isinstance(last, CommandEntry):
             effect = self._apply(last)
             if isinstance(effect, Effect):
                 events.setdefault(last.tenant, []).extend(effect.events)
-                effects.append((seq, {"effect": effect.text, **effect.numbers}))
+                applied[last.tenant] = (Applied(last.to_command(), effect),)
+                effects.append((seq, effect.to_dict()))
             else:
                 effects.append((seq, effect))
         self.seq = seq
         found = tuple(
-            Found(name, changed)
+            Found(name, changed, applied.get(name, ()))
             for name, fired in events.items()
-            if not (changed := self._tenant(name).changes.take(fired)).is_empty
+            if not (changed := self._tenant(name).changes.take(fired)).is_empty or name in applied
         )
         return Outcome(seq, size_bytes, len(waiting), found, tuple(effects))
 

@@ -179,7 +179,7 @@ class Worker:
 
     def _record(self, outcome: Outcome) -> None:
         for found in outcome.found:
-            self._write(Step(found.tenant, outcome.seq, found.changed))
+            self._write(Step(found.tenant, outcome.seq, found.changed, found.commands))
             for listener in self.listeners:
                 listener(found.tenant, outcome.seq)
 

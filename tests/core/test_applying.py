@@ -224,6 +224,21 @@ def test_a_resolve_by_hand_ends_it_and_it_fires_again_where_it_goes_on(pipeline:
     assert (again.reason, again.alert.state) == ("fires again", AlertState.FIRING)
 
 
+def test_what_a_command_does_happens_in_the_time_of_the_logs(pipeline: Pipeline) -> None:
+    """Logs of last year, looked at today: events carry their time, and a silence of an hour is an hour of theirs."""
+    happen(pipeline, 1, spike(1))
+    pipeline.windows.clock_us = 2 * MINUTE
+    today = 400 * DAY
+    effect = silence(pipeline, today, today + 60, service="api")
+    assert [each.tick_us for each in effect.events] == [2 * MINUTE]
+    assert "fire" not in dict(told(happen(pipeline, 30, spike(30, subject="t2"))))
+    assert "fire" in dict(told(happen(pipeline, 70, spike(70, subject="t3"))))
+    pipeline.windows.clock_us = 71 * MINUTE
+    alert_id = pipeline.book.open[0].alert_id
+    ended = say(pipeline, CommandKind.RESOLVE, today, alert_id, alert_ids=(alert_id,))
+    assert [each.tick_us for each in ended.events] == [71 * MINUTE]
+
+
 def test_a_deploy_is_told_in_the_reason(pipeline: Pipeline) -> None:
     """A marker of the service in the half hour before an incident is named with its distance; others are not."""
     say(pipeline, CommandKind.MARKER, 90, "", text="api 1.4.2", service="api")

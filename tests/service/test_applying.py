@@ -201,3 +201,16 @@ def test_other_settings_begin_anew_and_say_so() -> None:
     again = Applier.restore(applier.snapshot(), wider, lambda event, fields: problems.append(event))
     assert problems == ["tenant_reset"]
     assert again.seq == applier.seq
+
+
+def test_a_command_reaches_the_store_with_its_effect() -> None:
+    """What ends a group with a command carries it, though nothing else changed; a refused one carries nothing."""
+    applier = Applier()
+    good = Command(CommandKind.MARKER, "default", "ann", NOW_US, "cart", "", text="deploy", command_id="m1")
+    outcome = applier.take(1, command_entry(NOW_US, "default", good))
+    assert outcome is not None
+    assert [(found.tenant, found.commands[0].command) for found in outcome.found] == [("default", good)]
+    bad = Command(CommandKind.UNSILENCE, "default", "ann", NOW_US, "", "none")
+    outcome = applier.take(2, command_entry(NOW_US, "default", bad))
+    assert outcome is not None
+    assert outcome.found == ()
