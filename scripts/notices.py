@@ -24,9 +24,10 @@ EXTRAS = ("serve", "postgresql", "categories", "encryption")
 _HEAD = """\
 # Third-party notices
 
-fm_anomaly copies no third-party code into its package. It installs the libraries below, each under its own licence,
-whose text comes with the library's own distribution. Written by `make notices` from the metadata of the versions
-installed.
+The web page carries two libraries, unchanged, with their licences beside them in `fm_anomaly/api/page/static/vendor/`:
+htmx 4.0.1 (Zero-Clause BSD, htmx.org) and uPlot 1.6.32 (MIT, github.com/leeoniya/uPlot). No other third-party code is
+copied into the package. It installs the libraries below, each under its own licence, whose text comes with the
+library's own distribution. Written by `make notices` from the metadata of the versions installed.
 
 | library | comes with | licence | home |
 |---|---|---|---|

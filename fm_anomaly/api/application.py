@@ -14,6 +14,7 @@ from fm_anomaly.api import elasticsearch, intake_routes, loki, metrics, otlp, sp
 from fm_anomaly.api.access import AccessParams
 from fm_anomaly.api.bodies import BodyReader
 from fm_anomaly.api.conventions import Conventions, add_error_handlers, is_loopback_host_header
+from fm_anomaly.api.page import page_router
 from fm_anomaly.api.routes import api_router
 from fm_anomaly.api.schemas import HealthBody
 from fm_anomaly.errors import StoreError
@@ -47,6 +48,7 @@ def create_app(
     )
     app.state.store, app.state.intake, app.state.bodies, app.state.tenant = store, intake, BodyReader(), tenant
     app.include_router(api_router())
+    app.include_router(page_router(otherwise=elasticsearch.about))
     for protocol in (intake_routes, otlp, loki, elasticsearch, splunk, metrics):
         app.include_router(protocol.routes())
     app.include_router(_health_routes(store, tenant, intake))

@@ -95,6 +95,11 @@ async def _taken(
     return _answer(request, found.answer(receipt.seq, took_ms, is_brief="filter_path" in request.query_params))
 
 
+async def about(request: Request) -> Response:
+    """Tell a client at `/` what it talks to."""
+    return _answer(request, _ABOUT)
+
+
 def _add_questions(router: APIRouter, prefix: str) -> None:
     def add(path: str, told: dict[str, Any]) -> None:
         async def tell(request: Request) -> Response:

@@ -122,7 +122,13 @@ def series_around(store: Store, tenant: str, alert: StoredAlert, start_us: int, 
         found = points(store, tenant, key, unit_s, min(first_us, usual_us), end_us)
     values = {point.start_us: value for point in found if (value := _value(point, unit, unit_s)) is not None}
     newest_us = max(values, default=last_us)
-    return _laid_out(name, unit, unit_s, values, first_us, min(end_us, max(newest_us, last_us)), start_us)
+    oldest_us = min(values, default=first_us)
+    if key.subject and unit != "ms":
+        # a message that did not come while its service spoke came zero times
+        spoken = points(store, tenant, SeriesKey(key.service, "records"), unit_s, min(first_us, usual_us), end_us)
+        oldest_us = min([oldest_us, *(point.start_us for point in spoken[:1])])
+    end_us = min(end_us, max(newest_us, last_us))
+    return _laid_out(name, unit, unit_s, values, (max(first_us, oldest_us), end_us), start_us, oldest_us)
 
 
 def _value(point: Point, unit: str, unit_s: int) -> float | None:
@@ -133,12 +139,17 @@ def _value(point: Point, unit: str, unit_s: int) -> float | None:
 
 
 def _laid_out(
-    name: str, unit: str, unit_s: int, values: dict[int, float], first_us: int, end_us: int, start_us: int
+    name: str,
+    unit: str,
+    unit_s: int,
+    values: dict[int, float],
+    span_us: tuple[int, int],
+    start_us: int,
+    oldest_us: int,
 ) -> Series:
+    """Lay values out over a span; nothing is known from before `oldest_us`: zeros there would be made up."""
     width_us = unit_s * _US
-    # nothing is known from before the first record: zeros there would be made up
-    oldest_us = min(values, default=first_us)
-    first_us = max(first_us, oldest_us) // width_us * width_us
+    first_us, end_us = span_us[0] // width_us * width_us, span_us[1]
     step_us = width_us * max(1, -(-((end_us - first_us) // width_us) // _MAX_POINTS))
     is_mean = unit == "ms"
     laid = []

@@ -1,0 +1,272 @@
+"""The routes of the page: each reads the store and fills a template, whole or the part that htmx asks for.
+
+Knows the store's readers and the templates' names; it must not change anything: forms go to the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from fm_anomaly import __version__
+from fm_anomaly.api.asking import Id, Service, TheStore, TheTenant
+from fm_anomaly.api.page import words
+from fm_anomaly.api.page.shippers import snippets
+from fm_anomaly.api.routes.alerts import samples_of
+from fm_anomaly.api.routes.incidents import alerts_of, series_of_incident, the_incident, timeline_of
+from fm_anomaly.api.routes.templates import the_template
+from fm_anomaly.storage import AlertFilter, IncidentFilter, Store, StoredIncident, alerts, incidents, tables
+from fm_anomaly.storage.catalogue import (
+    CatalogueTemplate,
+    StoredService,
+    TemplateFilter,
+    aliases,
+    catalogue,
+    digest,
+    samples,
+    services,
+)
+from fm_anomaly.storage.counts import SeriesKey, points
+from fm_anomaly.storage.timelines import markers_near, newest_event
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_STATIC = Path(__file__).parent / "static"
+_KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_HOUR_US = 3_600_000_000
+_MAX_LANES = 8
+
+Otherwise = Callable[[Request], Awaitable[Response]]
+Text = Annotated[str | None, Query(max_length=200)]
+Cursor = Annotated[str | None, Query(max_length=512)]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("fm_anomaly.api.page"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(words.FILTERS)
+    environment.globals["version"] = __version__
+    return environment
+
+
+def show(request: Request, name: str, status_code: int = 200, **values: Any) -> HTMLResponse:
+    """Return a template as a page, or without its frame where htmx asks for the part."""
+    is_part = request.headers.get("hx-request") == "true" and "hx-boosted" not in request.headers
+    text = (
+        _environment()
+        .get_template(name)
+        .render(
+            frame="part.html" if is_part else "frame.html",
+            path=request.url.path,
+            query=request.query_params,
+            can_write=request.app.state.intake is not None,
+            **values,
+        )
+    )
+    headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin", "Vary": "HX-Request"}
+    return HTMLResponse(text, status_code, headers)
+
+
+def page_router(otherwise: Otherwise) -> APIRouter:
+    """Return the routes of the page; `otherwise` answers at `/` whoever does not ask for HTML: a shipper, a script."""
+    router = APIRouter(include_in_schema=False)
+
+    async def root(request: Request) -> Response:
+        if "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse("/incidents", 307)
+        return await otherwise(request)
+
+    router.add_api_route("/static/{name:path}", static)
+    router.add_api_route("/", root, response_model=None)
+    router.add_api_route("/incidents", list_incidents)
+    router.add_api_route("/incidents/{incident_id}", read_incident)
+    router.add_api_route("/templates", list_templates)
+    router.add_api_route("/templates/{template_id}", read_template)
+    router.add_api_route("/services", list_services)
+    router.add_api_route("/digest", read_digest)
+    router.add_api_route("/send", send)
+    return router
+
+
+def static(name: str) -> FileResponse:
+    """A file of the page's own; nothing else is reachable."""
+    path = (_STATIC / name).resolve()
+    if _STATIC not in path.parents or not path.is_file() or path.suffix not in _KINDS:
+        raise HTTPException(404, "there is no file of this name")
+    return FileResponse(path, media_type=_KINDS[path.suffix], headers={"Cache-Control": "max-age=3600"})
+
+
+def list_incidents(
+    request: Request,
+    store: TheStore,
+    tenant: TheTenant,
+    state: Text = None,
+    severity: Text = None,
+    cursor: Cursor = None,
+) -> HTMLResponse:
+    """Live incidents, latest first."""
+    where = IncidentFilter(
+        state=state if state in ("firing", "resolved") else None,
+        min_severity=severity if severity in tables.SEVERITIES else None,
+    )
+    page = incidents(store, tenant, where, limit=50, cursor=cursor)
+    known = services(store, tenant)
+    return show(
+        request,
+        "incidents.html",
+        page=page,
+        lanes=_lanes(page.items),
+        services=known,
+        n_firing=incidents(store, tenant, IncidentFilter(state="firing"), limit=1).total,
+        n_records=sum(each.records for each in known),
+        is_empty=not known and not page.items and not where.state and not where.min_severity,
+        base=_base(request),
+    )
+
+
+def _lanes(found: Sequence[StoredIncident]) -> dict[str, Any]:
+    """Return where the incidents of a page lie in their common span, a lane a service."""
+    if not found:
+        return {"rows": [], "start_us": 0, "end_us": 0}
+    start_us = min(each.start_us for each in found)
+    end_us = max(max(each.end_us or each.as_of_us, each.start_us) for each in found)
+    span = max(end_us - start_us, 60_000_000)
+    rows: dict[str, list[Any]] = {}
+    for each in found:
+        for service in each.services[:1]:
+            end = each.end_us or each.as_of_us
+            bar = ((each.start_us - start_us) / span, (end - start_us) / span, each.severity)
+            rows.setdefault(service, []).append(bar)
+    most = sorted(rows.items(), key=lambda row: (-len(row[1]), row[0]))[:_MAX_LANES]
+    return {"rows": most, "start_us": start_us, "end_us": end_us}
+
+
+def read_incident(request: Request, incident_id: Id, store: TheStore, tenant: TheTenant) -> HTMLResponse:
+    """One incident: what, why, the series with its band, the lines, what happened and what one can do."""
+    found = the_incident(store, tenant, incident_id)
+    end_us = found.end_us or found.as_of_us
+    members = alerts_of(store, tenant, found)
+    series = series_of_incident(store, tenant, found)
+    return show(
+        request,
+        "incident.html",
+        incident=found,
+        alerts=members,
+        end_us=end_us,
+        series=None if series is None else series.model_dump(),
+        series_start_us=found.start_us,
+        markers=[
+            {"at_us": each.at_us, "title": each.title}
+            for each in markers_near(store, tenant, found.services, found.start_us, end_us)
+        ],
+        samples=samples_of(store, tenant, members[0]) if members else [],
+        timeline=timeline_of(store, tenant, found),
+        titles={each.alert_id: each.title for each in members},
+    )
+
+
+def list_templates(
+    request: Request,
+    store: TheStore,
+    tenant: TheTenant,
+    q: Text = None,
+    service: Service = None,
+    errors: bool = False,
+    order: Text = None,
+    cursor: Cursor = None,
+) -> HTMLResponse:
+    """Templates with how often they came in the last day."""
+    where = TemplateFilter(text=q or None, service=service or None, errors_only=errors)
+    page = catalogue(store, tenant, where, by_count=order == "count", limit=50, cursor=cursor)
+    known = services(store, tenant)
+    return show(
+        request,
+        "templates.html",
+        page=page,
+        services=[each.service for each in known],
+        sparks={(t.service, t.template_id): _spark(store, tenant, t) for t in page.items},
+    )
+
+
+def _spark(store: Store, tenant: str, template: CatalogueTemplate) -> list[float]:
+    if template.last_us is None:
+        return []
+    key = SeriesKey(template.service, "template", template.template_id)
+    return _hours(store, tenant, key, template.last_us)
+
+
+def _hours(store: Store, tenant: str, key: SeriesKey, last_us: int, n: int = 24) -> list[float]:
+    """Return the counts of the `n` hours that end with the one of `last_us`."""
+    end_us = (last_us // _HOUR_US + 1) * _HOUR_US
+    start_us = end_us - n * _HOUR_US
+    found = {p.start_us: p.count for p in points(store, tenant, key, tables.HOUR_S, start_us, end_us)}
+    return [float(found.get(start_us + i * _HOUR_US, 0)) for i in range(n)]
+
+
+def read_template(
+    request: Request, template_id: Id, store: TheStore, tenant: TheTenant, service: Service = None
+) -> HTMLResponse:
+    """One template: its history, its lines, its names."""
+    found, others = the_template(store, tenant, template_id, service)
+    last_us = found.last_us or 0
+    key = SeriesKey(found.service, "template", found.template_id)
+    return show(
+        request,
+        "template.html",
+        template=found,
+        others=others,
+        aliases=aliases(store, tenant, found.service, found.template_id),
+        samples=samples(store, tenant, found.service, found.template_id),
+        hours=_hours(store, tenant, key, last_us, 72),
+        end_us=(last_us // _HOUR_US + 1) * _HOUR_US,
+        related=alerts(store, tenant, AlertFilter(service=found.service), limit=20).items,
+    )
+
+
+def list_services(request: Request, store: TheStore, tenant: TheTenant) -> HTMLResponse:
+    """Services: volume, how far they are learned, health."""
+    known = services(store, tenant)
+    return show(
+        request,
+        "services.html",
+        services=known,
+        sparks={each.service: _volume(store, tenant, each) for each in known},
+        learned={each.service: _learned(each) for each in known},
+    )
+
+
+def _volume(store: Store, tenant: str, service: StoredService) -> list[float]:
+    return _hours(store, tenant, SeriesKey(service.service, "records"), service.as_of_us)
+
+
+def _learned(service: StoredService) -> tuple[int, int]:
+    """Return how many detectors are past their warm-up, and how many there are."""
+    return sum(service.ready.values()), len(service.ready)
+
+
+def read_digest(request: Request, store: TheStore, tenant: TheTenant, cursor: Cursor = None) -> HTMLResponse:
+    """What was found and not told."""
+    return show(request, "digest.html", page=digest(store, tenant, limit=50, cursor=cursor))
+
+
+def send(request: Request, store: TheStore, tenant: TheTenant) -> HTMLResponse:
+    """How to send logs here, ready to copy, with this server's address."""
+    return show(request, "send.html", snippets=snippets(_base(request)), n_events=newest_event(store, tenant))
+
+
+def _base(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
