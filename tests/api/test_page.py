@@ -17,7 +17,7 @@ from fm_anomaly.core.sources import SourceName
 from fm_anomaly.storage import Store, incidents, open_store
 from fm_anomaly.storage.catalogue import catalogue
 from fm_anomaly.storage.recording import Step, record
-from fm_anomaly.testing import outage_log
+from fm_anomaly.testing import ListIntake, outage_log
 from tests.api.asking import ask
 from tests.live_store import fill
 
@@ -131,7 +131,7 @@ def test_unknown_ids_are_404(store: Store) -> None:
 
 def test_snippets_name_this_server_and_routes_that_exist(store: Store) -> None:
     """A snippet is filled, and what it posts to is there."""
-    app = create_app(store)
+    app = create_app(store, intake=ListIntake())
     for each in snippets("https://logs.example:9000"):
         assert not re.search(r"\b(?:BASE|HOST|PORT)\b", each.text), each.name
         for path in re.findall(r"https://logs\.example:9000(/[\w/]+)", each.text):
