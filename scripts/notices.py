@@ -34,6 +34,7 @@ library's own distribution. Written by `make notices` from the metadata of the v
 """
 # what the metadata leaves out or says at length, read from the licence files of these distributions
 _LICENCES = {
+    "jinja2": "BSD-3-Clause",
     "jsonpickle": "BSD-3-Clause",
     "markdown-it-py": "MIT",
     "mdurl": "MIT",
