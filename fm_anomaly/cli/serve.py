@@ -35,6 +35,15 @@ def add(commands: Commands) -> None:
     parser.add_argument("--tenant", metavar="NAME", help="whose logs and alerts (default: that of the settings)")
     parser.add_argument("--config", metavar="FILE", help="settings (default: fm_anomaly.toml here, if there is one)")
     parser.add_argument(
+        "--durability",
+        choices=("fsync", "os"),
+        default="fsync",
+        help="what an answer promises: kept through loss of power, or through the end of the process only",
+    )
+    parser.add_argument(
+        "--snapshot-every", metavar="S", type=float, default=150.0, help="seconds between snapshots (default: 150)"
+    )
+    parser.add_argument(
         "--allow-anonymous", action="store_true", help="listen on an address of the network without FM_ANOMALY_TOKEN"
     )
 
@@ -60,6 +69,7 @@ def _params(args: argparse.Namespace) -> ServeParams:
     from fm_anomaly.notify import target
     from fm_anomaly.service.applying import ApplierParams
     from fm_anomaly.service.notifying import NotifyingParams
+    from fm_anomaly.service.restoring import SnapshotParams
     from fm_anomaly.service.running import ServiceParams
     from fm_anomaly.storage.segment_format import parse_key
     from fm_anomaly.storage.segments import SegmentParams
@@ -69,7 +79,8 @@ def _params(args: argparse.Namespace) -> ServeParams:
     key = os.environ.get("FM_ANOMALY_SEGMENT_KEY")
     service = ServiceParams(
         applier=ApplierParams(pipeline=settings.pipeline),
-        segments=replace(SegmentParams(), key=parse_key(key) if key else None),
+        segments=replace(SegmentParams(), durability=args.durability, key=parse_key(key) if key else None),
+        snapshots=SnapshotParams(every_s=args.snapshot_every),
     )
     return ServeParams(
         data_dir=Path(args.data or DEFAULT_DATA),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from fm_anomaly.core.frames import US_PER_S
 from fm_anomaly.errors import FmAnomalyError, StoreError
-from fm_anomaly.service.entries import Entry, TickEntry, to_bytes
+from fm_anomaly.service.entries import Entry, StartEntry, TickEntry, to_bytes
 from fm_anomaly.storage.segments import SegmentWriter
 
 _GROUP_BYTES = 16 << 20
@@ -112,6 +112,8 @@ class Appender:
         self.writer.close()
 
     def _run(self) -> None:
+        start = StartEntry(self.clock())
+        self._write([Pending(start, to_bytes(start), lambda result: None)], is_tick_due=False)
         while True:
             with self._wake:
                 while not self._waiting and not self._stopping and (left_s := self._tick_in_s()) > 0:

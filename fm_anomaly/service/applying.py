@@ -20,7 +20,7 @@ from fm_anomaly.core.sources import Arrived, SourceName
 from fm_anomaly.core.state import Snapshot, State
 from fm_anomaly.errors import FmAnomalyError, SnapshotError, UsageError
 from fm_anomaly.service.accounting import Received
-from fm_anomaly.service.entries import BatchEntry, CommandEntry, Entry, TickEntry
+from fm_anomaly.service.entries import BatchEntry, CommandEntry, Entry, StartEntry, TickEntry
 
 OnProblem = Callable[[str, dict[str, Any]], None]
 """Told of what an operator should know: the name of an event and its fields."""
@@ -30,15 +30,17 @@ OnProblem = Callable[[str, dict[str, Any]], None]
 class ApplierParams:
     """How entries are worked on.
 
-    group_bytes: text worked on at once; bounds memory. max_gap_s: the most that passes between two entries: while the
-    service was down, or a clock jumped, nobody was silent. max_grace_s: silence begins so long after a tenant's last
-    batch at most; by default after the longest that it lately had between two.
+    group_bytes: text worked on at once; bounds memory. max_gap_s: the most that passes between two entries: when a
+    machine was suspended, or a clock jumped, nobody was silent. max_grace_s: silence begins so long after a tenant's
+    last batch at most; by default after the longest that it lately had between two. start_grace_s: after a start it
+    begins no sooner than so long, for senders come again one after the other.
     """
 
     pipeline: PipelineParams = field(default_factory=PipelineParams)
     group_bytes: int = 8 << 20
     max_gap_s: int = 10
     max_grace_s: int = 120
+    start_grace_s: int = 60
     max_tenants: int = 1_000
 
 
@@ -107,6 +109,9 @@ class Applier:
 
     def take(self, seq: int, entry: Entry) -> Outcome | None:
         """Take the next entry; return what its group gave once the group is complete."""
+        if isinstance(entry, StartEntry):
+            self._start(entry.at_us)
+            return None
         self._pass_time(entry.at_us)
         if isinstance(entry, BatchEntry):
             self._waiting.append(entry)
@@ -124,6 +129,13 @@ class Applier:
     def n_waiting(self) -> int:
         """Entries of the group that is not complete."""
         return len(self._waiting)
+
+    def _start(self, at_us: int) -> None:
+        self._last_us = at_us
+        for tenant in self.tenants.values():
+            tenant.batch_at_us = self._elapsed_us
+            tenant.clock_us = tenant.pipeline.windows.clock_us
+            tenant.gap_us = max(tenant.gap_us, self.params.start_grace_s * US_PER_S)
 
     def _pass_time(self, at_us: int) -> None:
         if self._last_us is not None:

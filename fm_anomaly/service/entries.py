@@ -46,6 +46,12 @@ class TickEntry(msgspec.Struct, frozen=True, array_like=True, tag="t"):
     at_us: int
 
 
+class StartEntry(msgspec.Struct, frozen=True, array_like=True, tag="s"):
+    """The service has been started: while it was down nobody was silent, and senders need a while to come again."""
+
+    at_us: int
+
+
 class CommandEntry(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     """What a person told; `command` holds the fields of a `Command` as plain values."""
 
@@ -58,10 +64,10 @@ class CommandEntry(msgspec.Struct, frozen=True, array_like=True, tag="c"):
         return msgspec.convert(self.command, Command)
 
 
-Entry = BatchEntry | TickEntry | CommandEntry
+Entry = BatchEntry | TickEntry | StartEntry | CommandEntry
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(BatchEntry | TickEntry | CommandEntry)
+_decoder = msgspec.msgpack.Decoder(BatchEntry | TickEntry | StartEntry | CommandEntry)
 
 
 def batch_entry(at_us: int, tenant: str, batch: Batch, batch_id: str | None) -> BatchEntry:

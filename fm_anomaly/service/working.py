@@ -18,7 +18,7 @@ from fm_anomaly.errors import FmAnomalyError, StoreError
 from fm_anomaly.logs import Log
 from fm_anomaly.service.appending import Durable
 from fm_anomaly.service.applying import Applier, Outcome
-from fm_anomaly.service.entries import Entry, TickEntry
+from fm_anomaly.service.entries import Entry, StartEntry, TickEntry
 from fm_anomaly.service.queueing import Room, WorkQueue
 from fm_anomaly.service.restoring import Restored, SnapshotParams, save
 from fm_anomaly.storage import Store
@@ -152,7 +152,7 @@ class Worker:
             self._queue.answer()
 
     def _take_live(self, durable: Durable) -> None:
-        if not isinstance(durable.entry, TickEntry):
+        if not isinstance(durable.entry, TickEntry | StartEntry):
             self._held[0] += getattr(durable.entry, "size_bytes", 0)
             self._held[1] += 1
             self._n_quiet = 0

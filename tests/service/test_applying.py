@@ -14,7 +14,7 @@ from fm_anomaly.core.state import Snapshot
 from fm_anomaly.errors import UsageError
 from fm_anomaly.service.accounting import accounting
 from fm_anomaly.service.applying import Applier, ApplierParams, Outcome
-from fm_anomaly.service.entries import Entry, TickEntry, batch_entry, command_entry, from_bytes, to_bytes
+from fm_anomaly.service.entries import Entry, StartEntry, TickEntry, batch_entry, command_entry, from_bytes, to_bytes
 from tests.service.logs import batch, minute
 
 NOW_US = 1_780_000_000 * US_PER_S
@@ -123,6 +123,19 @@ def test_time_passes_with_ticks_but_does_not_jump() -> None:
     assert 25 <= (clock_of(applier) - began) / US_PER_S <= 30
     run([TickEntry(NOW_US + 3_600 * US_PER_S), TickEntry(NOW_US)], applier, 40)
     assert (clock_of(applier) - began) / US_PER_S <= 40
+
+
+def test_downtime_is_nobodys_silence() -> None:
+    """While the service was down no time passed, and after a start it waits a minute for senders to come again."""
+    applier = Applier()
+    run([batch_entry(NOW_US + n * US_PER_S, "default", batch(minute(n)), None) for n in range(3)], applier)
+    run([TickEntry(NOW_US + 3 * US_PER_S)], applier, 4)
+    began = clock_of(applier)
+    run([StartEntry(NOW_US + 9_000 * US_PER_S)], applier, 5)
+    run([TickEntry(NOW_US + (9_000 + s) * US_PER_S) for s in range(60)], applier, 6)
+    assert clock_of(applier) == began
+    run([TickEntry(NOW_US + (9_060 + s) * US_PER_S) for s in range(60)], applier, 66)
+    assert 50 <= (clock_of(applier) - began) / US_PER_S <= 60
 
 
 def test_a_sender_that_comes_once_a_minute_is_not_late() -> None:
