@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fm_anomaly.client import AsyncClient, Client
     from fm_anomaly.store_frames import open_store
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "open_store"]
+__all__ = ["AsyncClient", "Client", "__version__", "open_store"]
 
-_HOMES = {"open_store": "fm_anomaly.store_frames"}
+_HOMES = {
+    "AsyncClient": "fm_anomaly.client",
+    "Client": "fm_anomaly.client",
+    "open_store": "fm_anomaly.store_frames",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -9,7 +9,8 @@
     ├── StoreError          the store refused a read or a write
     ├── DecodeError         a request of a wire protocol cannot be read (HTTP 400, 413 or 415)
     ├── BusyError           more comes than can be taken; come again later (HTTP 429)
-    └── DiskFullError       a batch could not be kept; nothing of it was taken (HTTP 507)
+    ├── DiskFullError       a batch could not be kept; nothing of it was taken (HTTP 507)
+    └── ClientError         a service that was asked over HTTP refused, or did not answer
 
 A message names the thing, the value and the next step. Bad *data* never raises:
 it is counted and set aside (see `core.accounting`).
@@ -64,3 +65,15 @@ class BusyError(FmAnomalyError):
 
 class DiskFullError(FmAnomalyError):
     """A batch could not be written ahead; nothing of it was taken."""
+
+
+class ClientError(FmAnomalyError):
+    """A service that was asked over HTTP refused, or did not answer.
+
+    `status` is its HTTP status, 0 where there was no answer; `correlation_id` finds the request in its logs.
+    """
+
+    def __init__(self, message: str, status: int = 0, correlation_id: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.correlation_id = correlation_id

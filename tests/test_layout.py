@@ -24,6 +24,8 @@ ROOMS: dict[str, set[str]] = {
     "testing": {*_BOTTOM, "ingest", "service"},
     "ingest": _BOTTOM,
     "logs": {"errors"},
+    # it speaks to a service over HTTP and shares nothing with it but the errors
+    "client": {"errors"},
     "store_frames": {*_BOTTOM, "storage"},
     "notify": {*_BOTTOM, "logs"},
     "storage": _BOTTOM,

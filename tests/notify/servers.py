@@ -1,14 +1,16 @@
-"""Real servers for tests of sending: a small HTTP server that keeps what it got, and Debian's Alertmanager."""
+"""Real servers for tests: a small HTTP server that keeps what it got, Debian's Alertmanager, and our own service."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -166,3 +168,34 @@ def wait_until(is_so: Callable[[], bool], timeout_s: float) -> bool:
             return False
         time.sleep(0.03)
     return True
+
+
+@contextmanager
+def served(folder: Path, settings: str = "", environ: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Run `fm-anomaly serve` as a process; yield its address."""
+    (folder / "fm_anomaly.toml").write_text(settings)
+    port = free_port()
+    environ = {**os.environ, **(environ or {}), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with (folder / "stderr").open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fm_anomaly.cli", "serve", "--data", "data", "--port", str(port)],
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        assert wait_until(lambda: _is_ready(address), 60), (folder / "stderr").read_text()
+        yield address
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/health/live", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False

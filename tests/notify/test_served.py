@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,7 +10,7 @@ import pytest
 
 from fm_anomaly.notify.webhook import SIGNATURE, TIMESTAMP, signature
 from fm_anomaly.testing import as_bytes, outage_log
-from tests.notify.servers import Hook, alertmanager, free_port, hook, wait_until
+from tests.notify.servers import Hook, alertmanager, hook, served, wait_until
 
 _SETTINGS = """
 [notify]
@@ -41,44 +37,13 @@ def people() -> Iterator[dict[str, Hook]]:
         yield {"cases": cases, "chat": chat, "paged": paged}
 
 
-@contextmanager
-def served(folder: Path, settings: str, chat: str) -> Iterator[str]:
-    """Run `fm-anomaly serve` as a process; yield its address."""
-    (folder / "fm_anomaly.toml").write_text(settings)
-    port = free_port()
-    environ = {**os.environ, "FM_ANOMALY_CASES_KEY": "the key", "CHAT_URL": f"{chat}/T0/B0/secret-path"}
-    environ["PYTHONPATH"] = os.pathsep.join(sys.path)
-    with (folder / "stderr").open("ab") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fm_anomaly.cli", "serve", "--data", "data", "--port", str(port)],
-            cwd=folder,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=errors,
-            stderr=errors,
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        assert wait_until(lambda: is_ready(address), 60), (folder / "stderr").read_text()
-        yield address
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def is_ready(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/health/live", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
 def test_an_outage_in_the_logs_reaches_people(tmp_path: Path, people: dict[str, Hook]) -> None:
     """Each receiver hears of the new error once, signed and linked; secrets stand in no log of ours; figures agree."""
     with alertmanager(tmp_path / "am", people["paged"].url) as pager:
         pager.start()
         settings = _SETTINGS.format(cases=people["cases"].url, pager=pager.url)
-        with served(tmp_path, settings, people["chat"].url) as address:
+        secrets = {"FM_ANOMALY_CASES_KEY": "the key", "CHAT_URL": f"{people['chat'].url}/T0/B0/secret-path"}
+        with served(tmp_path, settings, secrets) as address:
             log = as_bytes(outage_log())
             answer = httpx.post(
                 f"{address}/api/v1/logs", content=log, headers={"Content-Type": "text/plain"}, timeout=60
