@@ -26,10 +26,10 @@ class AlertFilter:
     service: str | None = None
     kind: str | None = None
     incident_id: str | None = None
-    is_acked: bool | None = None
-    is_muted: bool | None = None
     since_us: int | None = None
     until_us: int | None = None
+    is_acked: bool | None = None
+    is_muted: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +9,16 @@ import pytest
 
 from fm_anomaly.api import create_app
 from fm_anomaly.api.application import create_app as create_any_app
-from fm_anomaly.storage import open_store
+from fm_anomaly.storage import Store, open_store
 from tests.api.asking import ask, pages
-from tests.live_store import LocalIntake, fill
+from tests.live_store import LocalIntake
 
 API = "/api/v1"
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Any]:
-    with open_store(tmp_path / "s.db") as store:
-        fill(store)
-        yield create_any_app(store, intake=LocalIntake(store))
+def app(live_store: Store) -> Any:
+    return create_any_app(live_store, intake=LocalIntake(live_store))
 
 
 def good(app: Any, method: str, path: str, body: Any = None) -> Any:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from fm_anomaly.api import create_app
-from fm_anomaly.storage import open_store
+from fm_anomaly.storage import Store
 from tests.api.asking import ask, pages
-from tests.live_store import changes_of, fill
+from tests.live_store import changes_of
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with open_store(tmp_path_factory.mktemp("live") / "s.db") as store:
-        fill(store)
-        yield create_app(store)
+@pytest.fixture
+def app(shared_live_store: Store) -> Any:
+    return create_app(shared_live_store)
 
 
 def get(app: Any, path: str) -> Any:

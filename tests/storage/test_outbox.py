@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import select
 
 from fm_anomaly.core.alert_values import AlertSeverity
 from fm_anomaly.errors import UsageError
-from fm_anomaly.storage import Store, open_store, tables
+from fm_anomaly.storage import Store, tables
 from fm_anomaly.storage.outbox import Outbox, Outcome, State, enqueue
 from tests.notice_objects import MINUTE_US, START_US, fired, make_alert, resolved, rows, worse
 
 NOW_US = START_US + 10 * MINUTE_US
 LEASE_US = MINUTE_US
 A, B = make_alert("a"), make_alert("b", start_us=START_US + MINUTE_US)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store."""
-    with open_store(tmp_path / "s.db") as opened:
-        yield opened
 
 
 def add(store: Store, *events: object) -> int:

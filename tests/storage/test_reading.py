@@ -20,7 +20,7 @@ from fm_anomaly.storage import (
     save_scan,
     tables,
 )
-from fm_anomaly.storage.reading import _read_cursor
+from fm_anomaly.storage.paging import read_cursor
 from fm_anomaly.storage.timestamps import to_iso
 from tests.scan_objects import make_alert, make_incident, make_scan
 
@@ -108,7 +108,7 @@ def test_filters_agree_with_a_plain_loop(
 def test_a_cursor_of_nobody_is_a_usage_error(text: str) -> None:
     """Whatever is sent as a cursor is either read as one or refused, never anything else."""
     try:
-        start_us, key = _read_cursor(text)
+        start_us, key = read_cursor(text)
     except UsageError:
         return
     assert type(start_us) is int

@@ -31,12 +31,6 @@ from tests.conftest import ROOT
 from tests.scan_objects import make_alert, make_incident, make_scan
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Any:
-    with open_store(tmp_path / "s.db") as opened:
-        yield opened
-
-
 def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     with store.reading() as connection:
         return {
