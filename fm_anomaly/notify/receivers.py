@@ -101,10 +101,10 @@ class Target:
     """A receiver with its address and secrets: what requests are made from."""
 
     receiver: Receiver
-    url: str
-    token: str = ""
-    basic: str = ""
-    secret: str = ""
+    url: str = field(repr=False)
+    token: str = field(default="", repr=False)
+    basic: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
 
     @property
     def secrets(self) -> tuple[str, ...]:

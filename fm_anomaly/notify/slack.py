@@ -105,12 +105,12 @@ def headline(change: Change) -> str:
 
 
 def escape(text: str) -> str:
-    """Return `text` as Slack shows it and does not read it.
+    """Return `text` as Slack shows it and does not read it; backticks, which would open a quotation, become quotes.
 
-    >>> escape("<!channel> a & b")
-    '&lt;!channel&gt; a &amp; b'
+    >>> escape("<!channel> a & `b`")
+    "&lt;!channel&gt; a &amp; 'b'"
     """
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'")
 
 
 def _goes_on(changes: Sequence[Change], told: Mapping[str, OutboxRow]) -> bool:
@@ -159,8 +159,7 @@ def _list(matters: Sequence[_Matter]) -> dict[str, Any]:
 
 
 def _quoted(lines: Sequence[str]) -> str:
-    # three backticks would end the quotation
-    return "```" + "\n".join(escape(line).replace("`", "'") for line in lines) + "```"
+    return "```" + "\n".join(escape(line) for line in lines) + "```"
 
 
 def _header(text: str) -> dict[str, Any]:

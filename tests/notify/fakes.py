@@ -47,21 +47,30 @@ class FakeTransport:
 
 
 class Post:
-    """A store's outbox, one receiver and a clock: what most tests of sending need."""
+    """A store's outbox, one receiver and a clock: what most tests of sending need.
 
-    def __init__(self, store: Store, receiver: Receiver, params: NotifyParams | None = None) -> None:
+    With a `target` it really sends; else a fake transport keeps what was sent.
+    """
+
+    def __init__(
+        self, store: Store, receiver: Receiver, params: NotifyParams | None = None, target: Target | None = None
+    ) -> None:
         self.store = store
         self.outbox = Outbox(store)
         self.receiver = receiver
         self.params = params or NotifyParams()
+        self.target = target
         self.transport = FakeTransport()
         self.now_us = START_US + 10 * MINUTE_US
         self.sender = self.restarted()
 
     def restarted(self) -> Sender:
         """Return a new sender, as after a restart of the service."""
-        target = Target(self.receiver, "http://receiver.test/hook")
-        self.sender = Sender(self.outbox, [target], self.params, rng=Random(1), transport=lambda _: self.transport)
+        if self.target is None:
+            target = Target(self.receiver, "http://receiver.test/hook")
+            self.sender = Sender(self.outbox, [target], self.params, rng=Random(1), transport=lambda _: self.transport)
+        else:
+            self.sender = Sender(self.outbox, [self.target], self.params, rng=Random(1))
         self.sender.start(self.now_us)
         return self.sender
 
