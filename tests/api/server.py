@@ -17,6 +17,7 @@ from typing import Self
 import httpx
 
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
+_OF_TESTS = ("FM_ANOMALY_NPM", "FM_ANOMALY_SHOTS")
 START_S = 60.0
 """A loaded machine takes its time to import the libraries."""
 
@@ -37,8 +38,10 @@ class Server:
         command = [sys.executable, "-m", "fm_anomaly.cli", "serve", "--port", str(port), *options]
         if is_named:
             command += ["--data", str(data)]
+        # where tests find things is no setting of the server
+        inherited = {name: value for name, value in os.environ.items() if name not in _OF_TESTS}
         self.process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environ or {})}, cwd=Path.cwd()
+            command, stderr=subprocess.PIPE, text=True, env={**inherited, **(environ or {})}, cwd=Path.cwd()
         )
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -21,7 +21,7 @@ from fm_anomaly.testing import ListIntake, outage_log
 from tests.api.asking import ask
 from tests.live_store import fill
 
-PAGES = ("/incidents", "/templates", "/services", "/digest", "/send")
+PAGES = ("/incidents", "/templates", "/services", "/digest", "/silences", "/send")
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} \x1b[31m \u202e reversed"
 
 

@@ -16,11 +16,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from fm_anomaly import __version__
 from fm_anomaly.api.asking import Id, Service, TheStore, TheTenant
+from fm_anomaly.api.clock import now_us
 from fm_anomaly.api.page import words
 from fm_anomaly.api.page.shippers import snippets
 from fm_anomaly.api.routes.alerts import samples_of
 from fm_anomaly.api.routes.incidents import alerts_of, series_of_incident, the_incident, timeline_of
 from fm_anomaly.api.routes.templates import the_template
+from fm_anomaly.core.anomalies import AnomalyKind
 from fm_anomaly.storage import AlertFilter, IncidentFilter, Store, StoredIncident, alerts, incidents, tables
 from fm_anomaly.storage.catalogue import (
     CatalogueTemplate,
@@ -33,6 +35,7 @@ from fm_anomaly.storage.catalogue import (
     services,
 )
 from fm_anomaly.storage.counts import SeriesKey, points
+from fm_anomaly.storage.people import silences
 from fm_anomaly.storage.timelines import markers_near, newest_event
 
 POLICY = (
@@ -98,6 +101,7 @@ def page_router(otherwise: Otherwise) -> APIRouter:
     router.add_api_route("/templates/{template_id}", read_template)
     router.add_api_route("/services", list_services)
     router.add_api_route("/digest", read_digest)
+    router.add_api_route("/silences", list_silences)
     router.add_api_route("/send", send)
     return router
 
@@ -261,6 +265,19 @@ def _learned(service: StoredService) -> tuple[int, int]:
 def read_digest(request: Request, store: TheStore, tenant: TheTenant, cursor: Cursor = None) -> HTMLResponse:
     """What was found and not told."""
     return show(request, "digest.html", page=digest(store, tenant, limit=50, cursor=cursor))
+
+
+def list_silences(request: Request, store: TheStore, tenant: TheTenant, cursor: Cursor = None) -> HTMLResponse:
+    """What is muted, by whom, why and until when."""
+    now = now_us()
+    return show(
+        request,
+        "silences.html",
+        page=silences(store, tenant, now, limit=50, cursor=cursor),
+        services=services(store, tenant),
+        kinds=[kind.value for kind in AnomalyKind],
+        now_us=now,
+    )
 
 
 def send(request: Request, store: TheStore, tenant: TheTenant) -> HTMLResponse:

@@ -36,18 +36,15 @@
     return at && /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName) && at.closest("form[data-api]") !== null;
   };
 
-  // -- forms: fields become JSON; a dot in a name nests; data-until becomes a time
+  // -- forms: fields become JSON; a dot in a name nests; data-number, data-optional
   function fieldsOf(form) {
     const body = {};
     for (const field of form.elements) {
       if (!field.name) continue;
       let value = field.type === "checkbox" ? field.checked : field.value;
-      let name = field.name;
-      if (field.dataset.until !== undefined) {
-        name = "until";
-        value = new Date(Date.now() + 1000 * Number(field.value)).toISOString();
-      }
-      const parts = name.split(".");
+      if (field.dataset.number !== undefined) value = Number(value);
+      if (field.dataset.optional !== undefined && value === "") continue;
+      const parts = field.name.split(".");
       const last = parts.pop();
       let target = body;
       for (const part of parts) target = target[part] = target[part] || {};
