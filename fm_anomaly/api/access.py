@@ -6,6 +6,7 @@ other address has a token or was opened on purpose. It must not know routes beyo
 
 from __future__ import annotations
 
+import base64
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -72,9 +73,21 @@ def refusal(params: AccessParams, method: str, path: str, headers: Headers) -> R
 
 def _has_token(sent: str, token: str) -> bool:
     scheme, _, given = sent.partition(" ")
-    # Splunk's clients say "Splunk TOKEN"; the comparison takes as long for a wrong one as for the right one
-    is_known = scheme.lower() in ("bearer", "splunk")
-    return hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode()) and is_known
+    given = given.strip()
+    # shippers say "Splunk TOKEN", or "Basic" and "ApiKey" with the token behind a name; the comparison takes as long
+    # for a wrong one as for the right one
+    is_known = scheme.lower() in ("bearer", "splunk", "basic", "apikey")
+    if scheme.lower() in ("basic", "apikey"):
+        given = _behind_name(given)
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()) and is_known
+
+
+def _behind_name(given: str) -> str:
+    """Return the password of ``NAME:PASSWORD`` in base64, as HTTP's Basic has it and Elasticsearch's API keys."""
+    try:
+        return base64.b64decode(given, validate=True).decode("utf-8", "replace").partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _is_own(origin: str, host: str) -> bool:

@@ -86,6 +86,14 @@ FIGURES: dict[str, tuple[str, str]] = {
     "snapshots": ("counter", "Snapshots saved."),
     "snapshot_bytes": ("gauge", "Size of the last snapshot."),
     "snapshot_age_seconds": ("gauge", "Age of the last snapshot."),
+    "syslog_messages": ("counter", "Messages of syslog that came."),
+    "syslog_truncated": ("counter", "Messages of syslog that were too long and have been cut."),
+    "syslog_dropped": ("counter", "Datagrams of syslog that found no room here."),
+    "syslog_dropped_by_kernel": ("counter", "Datagrams of syslog that found no room in the socket."),
+    "syslog_strangers": ("counter", "Datagrams and connections from networks that may not send."),
+    "syslog_refused_connections": ("counter", "Connections of syslog beyond the most there may be."),
+    "syslog_connections": ("gauge", "Connections of syslog that are open."),
+    "followed_bytes": ("counter", "Bytes taken from followed files."),
 }
 """Figures of the service: name (a counter's without `_total`) → type and help."""
 

@@ -22,6 +22,7 @@ from fm_anomaly.api.application import create_app
 from fm_anomaly.api.conventions import is_loopback, is_loopback_host_header
 from fm_anomaly.errors import UsageError
 from fm_anomaly.logs import Log
+from fm_anomaly.service.feeds import FeedParams, Feeds
 from fm_anomaly.service.notifying import NotifyingParams, notifying
 from fm_anomaly.service.running import Service, ServiceParams
 from fm_anomaly.storage import default_path, open_store
@@ -42,6 +43,7 @@ class ServeParams:
     token: str | None = field(default=None, repr=False)
     allow_anonymous: bool = False
     service: ServiceParams = field(default_factory=ServiceParams)
+    feeds: FeedParams = field(default_factory=FeedParams)
     notify: NotifyingParams = field(default_factory=NotifyingParams)
 
 
@@ -52,6 +54,7 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
     without a token, the port is taken or the folder is in use; StoreError where the store cannot be opened.
     """
     access = access_of(params)
+    params.feeds.check()
     with (
         _listen(params.host, params.port) as listener,
         _alone_in(params.data_dir),
@@ -59,6 +62,8 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
         notifying(store, params.notify) as sender,
     ):
         service = Service(params.data_dir, store, params.service)
+        feeds = Feeds(service, params.tenant, params.feeds)
+        service.more_figures = feeds.figures
         app = create_app(store, params.tenant, intake=service, access=access)
         app.state.service_stats, app.state.sender_stats = service, sender
         config = uvicorn.Config(
@@ -74,7 +79,7 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
         service.start()
         try:
             on_ready(_address(listener))
-            _Server(config).run(sockets=[listener])
+            _Server(config, feeds).run(sockets=[listener])
         finally:
             _LOG.info("service_stopping")
             service.stop()
@@ -82,7 +87,22 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn raises the signal again once it has ended; here the service ends after it, undisturbed."""
+    """Opens and closes the feeds with itself.
+
+    uvicorn raises the signal again once it has ended; here the service ends after it, undisturbed.
+    """
+
+    def __init__(self, config: uvicorn.Config, feeds: Feeds) -> None:
+        super().__init__(config)
+        self._feeds = feeds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._feeds.start()
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        await self._feeds.close()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

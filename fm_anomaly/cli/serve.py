@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fm_anomaly.api.serving import ServeParams
     from fm_anomaly.cli.options import Commands
+    from fm_anomaly.service.feeds import FeedParams
 
 DEFAULT_DATA = "fm_anomaly_data"
 _EXAMPLES = """\
@@ -45,6 +46,24 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--allow-anonymous", action="store_true", help="listen on an address of the network without FM_ANOMALY_TOKEN"
+    )
+    _add_feeds(parser)
+
+
+def _add_feeds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--syslog-udp", metavar="HOST:PORT", help="listen for syslog over UDP (best effort)")
+    parser.add_argument("--syslog-tcp", metavar="HOST:PORT", help="listen for syslog over TCP")
+    parser.add_argument(
+        "--syslog-allow",
+        metavar="NETWORK",
+        action="append",
+        help="network whose syslog is taken, such as 10.0.0.0/8; may be repeated (default: this machine)",
+    )
+    parser.add_argument(
+        "--follow", metavar="PATH", action="append", default=[], help="take what is added to a file; may be repeated"
+    )
+    parser.add_argument(
+        "--follow-from-start", action="store_true", help="of files not followed before, take what they hold already"
     )
 
 
@@ -91,7 +110,22 @@ def _params(args: argparse.Namespace) -> ServeParams:
         token=os.environ.get("FM_ANOMALY_TOKEN") or None,
         allow_anonymous=args.allow_anonymous,
         service=service,
+        feeds=_feeds(args, settings.pipeline.parsing.tz),
         notify=NotifyingParams(tuple(target(each, os.environ) for each in settings.receivers), settings.notify),
+    )
+
+
+def _feeds(args: argparse.Namespace, tz: str) -> FeedParams:
+    from pathlib import Path
+
+    from fm_anomaly.service.feeds import FeedParams
+    from fm_anomaly.service.following import FollowParams
+    from fm_anomaly.service.syslog_listeners import LOOPBACK, SyslogParams, networks_of
+
+    peers = networks_of(args.syslog_allow) if args.syslog_allow else LOOPBACK
+    paths = tuple(str(Path(path).absolute()) for path in args.follow)
+    return FeedParams(
+        SyslogParams(args.syslog_udp, args.syslog_tcp, peers, tz), FollowParams(paths, args.follow_from_start)
     )
 
 

@@ -32,6 +32,15 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a source that can be read again goes on behind a batch; kept with the batch."""
+
+    source: str
+    position: str
+    """In the source's own words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One request, decoded."""
 
@@ -39,6 +48,7 @@ class Batch:
     """One of "http", "otlp", "loki", "elasticsearch", "splunk", "syslog", "file"."""
     parts: tuple[Part, ...]
     rejected: tuple[Reject, ...] = ()
+    place: Place | None = None
 
     @property
     def n_lines(self) -> int:

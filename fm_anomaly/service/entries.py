@@ -33,6 +33,8 @@ class BatchEntry(msgspec.Struct, frozen=True, array_like=True, tag="b"):
     parts: list[PartEntry]
     n_lines: int
     n_rejected: int
+    place: tuple[str, str] | None = None
+    """Source and position of a `Place`."""
 
     @property
     def size_bytes(self) -> int:
@@ -77,7 +79,8 @@ def batch_entry(at_us: int, tenant: str, batch: Batch, batch_id: str | None) -> 
         for part in batch.parts
         if part.data
     ]
-    return BatchEntry(at_us, tenant, batch.protocol, batch_id, parts, batch.n_lines, len(batch.rejected))
+    place = None if batch.place is None else (batch.place.source, batch.place.position)
+    return BatchEntry(at_us, tenant, batch.protocol, batch_id, parts, batch.n_lines, len(batch.rejected), place)
 
 
 def command_entry(at_us: int, tenant: str, command: Command) -> CommandEntry:

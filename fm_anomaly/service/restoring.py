@@ -16,6 +16,7 @@ from fm_anomaly.logs import Log
 from fm_anomaly.service.applying import Applier, ApplierParams
 from fm_anomaly.service.batch_ids import BatchIdParams, BatchIds
 from fm_anomaly.service.entries import BatchEntry, Entry, from_bytes
+from fm_anomaly.service.positions import Positions
 from fm_anomaly.storage.segments import SegmentReader
 from fm_anomaly.storage.snapshots import load_snapshot, save_snapshot, set_aside_damaged
 
@@ -38,6 +39,7 @@ class Restored:
 
     applier: Applier
     batch_ids: BatchIds
+    positions: Positions
     reader: SegmentReader
     next_seq: int
     last_us: int | None
@@ -61,7 +63,7 @@ def restored(folder: Path, params: ApplierParams, id_params: BatchIdParams, key:
     Raises ConfigError or StoreError where segments cannot be read because of their key or permissions.
     """
     problems: list[str] = []
-    applier, ids = _last_good(folder / "state", params, id_params, problems)
+    applier, ids, positions = _last_good(folder / "state", params, id_params, problems)
     reader = SegmentReader(folder / "log", key)
     last_seq, last_us, n = applier.seq, applier.last_us, 0
     for seq, payload in reader.entries(applier.seq):
@@ -71,6 +73,8 @@ def restored(folder: Path, params: ApplierParams, id_params: BatchIdParams, key:
             first = ids.seq_of(entry.tenant, entry.batch_id)
             if first is None:
                 ids.add(entry.tenant, entry.batch_id, seq, entry.at_us)
+        if isinstance(entry, BatchEntry) and entry.place is not None:
+            positions.note(entry.tenant, *entry.place)
     found = reader.result
     if found.torn_bytes:
         _LOG.info(
@@ -80,12 +84,12 @@ def restored(folder: Path, params: ApplierParams, id_params: BatchIdParams, key:
         _LOG.warning("segments_damaged", problem=problem, meaning="entries in it are lost; the others are worked on")
     problems += found.problems
     _LOG.info("service_restored", snapshot_seq=applier.seq, backlog_entries=n, tenants=len(applier.tenants))
-    return Restored(applier, ids, reader, last_seq + 1, last_us, n, problems)
+    return Restored(applier, ids, positions, reader, last_seq + 1, last_us, n, problems)
 
 
 def _last_good(
     folder: Path, params: ApplierParams, id_params: BatchIdParams, problems: list[str]
-) -> tuple[Applier, BatchIds]:
+) -> tuple[Applier, BatchIds, Positions]:
     try:
         saved = load_snapshot(folder)
         if saved is not None and saved.warning:
@@ -102,17 +106,22 @@ def _last_good(
         set_aside_damaged(folder)
         saved = None
     if saved is None:
-        return Applier(params, _tell), BatchIds(id_params)
+        return Applier(params, _tell), BatchIds(id_params), Positions()
     sections = saved.snapshot.sections
     return (
         Applier.restore(sections["applier"], params, _tell),
         BatchIds.restore(sections["batch_ids"], id_params),
+        Positions.restore(sections["places"]),
     )
 
 
-def save(folder: Path, applier: Applier, ids: BatchIds) -> int:
+def save(folder: Path, applier: Applier, ids: BatchIds, positions: Positions) -> int:
     """Save a snapshot with the position that it stands at; return its size. Raises UsageError where it cannot be."""
-    sections = {"applier": applier.snapshot(), "batch_ids": ids.snapshot(applier.seq)}
+    sections = {
+        "applier": applier.snapshot(),
+        "batch_ids": ids.snapshot(applier.seq),
+        "places": positions.snapshot(),
+    }
     return save_snapshot(folder / "state", Snapshot(sections, _DIGEST), {})
 
 

@@ -8,9 +8,10 @@ store in the order of the log. It must not know HTTP.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,13 @@ class Service:
     ) -> None:
         self.params = params or ServiceParams()
         self.store = store
+        self.more_figures: Callable[[], Mapping[str, float]] = dict
+        """Those of the feeds."""
         self.n_duplicates = 0
         self.n_disk_refusals = 0
         found = restored(folder, self.params.applier, self.params.batch_ids, self.params.segments.key)
         self._ids = found.batch_ids
+        self._positions = found.positions
         self._in_flight: dict[tuple[str, str], asyncio.Future[int]] = {}
         self._queue = WorkQueue()
         self._room = Room(self.params.queue)
@@ -83,6 +87,11 @@ class Service:
         """See `Intake.submit`."""
         if not batch.n_lines:
             return Receipt(0, 0)
+        if batch_id is None and batch.place is not None:
+            source, position = batch.place.source, batch.place.position
+            entry = batch_entry(self._clock(), tenant, batch, None)
+            note = partial(self._positions.note, tenant, source, position)
+            return Receipt(await self._written(entry, lambda seq: note()), batch.n_lines)
         if batch_id is None:
             return Receipt(await self._written(batch_entry(self._clock(), tenant, batch, None)), batch.n_lines)
         if (seq := self._ids.seq_of(tenant, batch_id)) is not None:
@@ -162,6 +171,10 @@ class Service:
         self.n_disk_refusals += 1
         _LOG.warning("intake_refused", reason=str(exc))
 
+    def position(self, tenant: str, source: str) -> str | None:
+        """Return the place behind the last batch of a source that is durable; None where there is none."""
+        return self._positions.of(tenant, source)
+
     # -- how it stands ----------------------------------------------------------------------------------------------
 
     def health(self) -> dict[str, str]:
@@ -187,6 +200,7 @@ class Service:
             "write_ahead_groups_total": self.appender.n_groups,
             "write_ahead_seconds_total": self.appender.seconds,
             **self.worker.figures(),
+            **self.more_figures(),
         }
 
 

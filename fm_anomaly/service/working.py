@@ -230,7 +230,7 @@ class Worker:
         began = time.perf_counter()
         self._saved_at, self._bytes_since = time.monotonic(), 0
         try:
-            self._snapshot_bytes = save(self._folder, self.applier, self._found.batch_ids)
+            self._snapshot_bytes = save(self._folder, self.applier, self._found.batch_ids, self._found.positions)
         except FmAnomalyError as exc:
             _LOG.warning("snapshot_failed", reason=str(exc), meaning="segments are kept until one succeeds")
             return
