@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Protocol
 
-from fm_anomaly.core.notices import Notice, Novelty
+from fm_anomaly.core.notices import FIRES_AGAIN, Notice
 from fm_anomaly.core.outbox_rows import OutboxRow, Outcome, State
 from fm_anomaly.logs import Log
 from fm_anomaly.notify import alertmanager, slack, webhook
@@ -195,7 +195,7 @@ class Sender:
         later: list[Outcome] = []
         for change in found:
             until_us = change.notice.at_us + self._params.flap_hold_s * _US
-            is_flapping = change.told is not None and change.told.novelty is Novelty.REGRESSED
+            is_flapping = change.told is not None and change.told.why == FIRES_AGAIN
             if change.says is Says.OVER and not receiver.send_resolved:
                 later += [_outcome(row, State.MERGED, now_us) for row in change.rows]
             elif change.says is Says.OVER and is_flapping and now_us < until_us:

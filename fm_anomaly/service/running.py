@@ -30,7 +30,7 @@ from fm_anomaly.service.queueing import QueueParams, Room, WorkQueue
 from fm_anomaly.service.restoring import SnapshotParams, restored
 from fm_anomaly.service.working import Worker
 from fm_anomaly.storage import Store
-from fm_anomaly.storage.segments import SegmentParams, SegmentWriter
+from fm_anomaly.storage.segments import SegmentParams, SegmentWriter, size_on_disk
 
 _LOG = Log("service")
 
@@ -65,7 +65,8 @@ class Service:
         self._in_flight: dict[tuple[str, str], asyncio.Future[int]] = {}
         self._queue = WorkQueue()
         self._room = Room(self.params.queue)
-        writer = SegmentWriter(folder / "log", self.params.segments, found.next_seq)
+        self._log_folder = folder / "log"
+        writer = SegmentWriter(self._log_folder, self.params.segments, found.next_seq)
         self.worker = Worker(found, folder, store, self._queue, self._room, writer, self.params.snapshots)
         self._clock = LogClock((clock or SystemClock()).now_us, found.last_us)
         self.appender = Appender(writer, self._clock, self._queue.put, self._note_refused, ticks=self.params.ticks)
@@ -197,6 +198,7 @@ class Service:
             "busy_refusals_total": self._room.n_refused,
             "disk_refusals_total": self.n_disk_refusals,
             "duplicate_batches_total": self.n_duplicates,
+            "write_ahead_bytes": size_on_disk(self._log_folder),
             "write_ahead_groups_total": self.appender.n_groups,
             "write_ahead_seconds_total": self.appender.seconds,
             **self.worker.figures(),

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
-from fm_anomaly.core.notices import Notice, NoticeRow
+from fm_anomaly.core.notices import Notice, NoticeRow, Novelty
 from fm_anomaly.core.outbox_rows import OutboxRow, Outcome, State
 from fm_anomaly.errors import UsageError
 from fm_anomaly.storage import tables
@@ -45,7 +45,8 @@ class OutboxCounts:
 def enqueue(connection: Connection, rows: Sequence[NoticeRow]) -> int:
     """Add what receivers may hear of, inside the caller's transaction; return how many are new.
 
-    A row that is there already, in whatever state, stays as it is: so a replay tells nothing twice.
+    A row that is there already, in whatever state, stays as it is: so a replay tells nothing twice. An alert whose
+    like has been there before, by its fingerprint, is told as back and not as new.
     """
     by_key = {(row.notice.tenant, row.id): row for row in rows}
     for tenant in sorted({tenant for tenant, _ in by_key}):
@@ -55,7 +56,8 @@ def enqueue(connection: Connection, rows: Sequence[NoticeRow]) -> int:
             for known in connection.scalars(query):
                 del by_key[tenant, known]
     if by_key:
-        connection.execute(insert(_TABLE), [_new(row) for row in by_key.values()])
+        back = _seen_before(connection, [row.notice for row in by_key.values()])
+        connection.execute(insert(_TABLE), [_new(row, is_back=row.notice.alert_id in back) for row in by_key.values()])
     return len(by_key)
 
 
@@ -223,14 +225,33 @@ class Outbox:
             return connection.scalar(select(_TABLE.c.id).where(where).limit(1)) is not None
 
 
-def _new(row: NoticeRow) -> dict[str, Any]:
+def _seen_before(connection: Connection, fresh: Sequence[Notice]) -> set[str]:
+    """Return the ids of those new alerts whose fingerprint an earlier alert of the tenant has."""
+    table = tables.alerts
+    found: set[str] = set()
+    for notice in fresh:
+        if notice.novelty is not Novelty.NEW:
+            continue
+        earlier = select(table.c.alert_id).where(
+            table.c.tenant == notice.tenant,
+            table.c.service == notice.service,
+            table.c.fingerprint == notice.fingerprint,
+            table.c.start_us < notice.start_us,
+        )
+        if connection.scalar(earlier.limit(1)) is not None:
+            found.add(notice.alert_id)
+    return found
+
+
+def _new(row: NoticeRow, *, is_back: bool) -> dict[str, Any]:
+    payload = dict(row.payload) | ({"novelty": Novelty.REGRESSED.value} if is_back else {})
     return {
         "tenant": row.notice.tenant,
         "id": row.id,
         "receiver": "",
         "alert_id": row.notice.alert_id,
         "action": row.notice.action.value,
-        "payload": dict(row.payload),
+        "payload": payload,
         "created_us": row.notice.at_us,
         "state": State.PENDING.value,
         "attempts": 0,

@@ -281,6 +281,17 @@ def first_seq_of(path: Path) -> int:
     return int(path.stem) if path.stem.isdigit() else -1
 
 
+def size_on_disk(folder: Path) -> int:
+    """Return the bytes of all segments in `folder`; one that is deleted meanwhile counts as nothing."""
+    total = 0
+    for path in folder.glob("*"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()

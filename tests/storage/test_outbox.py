@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from fm_anomaly.core.alert_values import AlertSeverity
 from fm_anomaly.errors import UsageError
 from fm_anomaly.storage import Store, tables
 from fm_anomaly.storage.outbox import Outbox, Outcome, State, enqueue
+from fm_anomaly.storage.rows import alert_row
 from tests.notice_objects import MINUTE_US, START_US, fired, make_alert, resolved, rows, worse
 
 NOW_US = START_US + 10 * MINUTE_US
@@ -142,3 +143,14 @@ def test_purge_takes_what_is_done_with_and_old(store: Store) -> None:
     assert sorted(states(store).values()) == ["dead", "held"]
     assert outbox.purge(NOW_US + 1, NOW_US + 1) == 1
     assert list(states(store).values()) == ["held"]
+
+
+def test_an_alert_whose_like_has_been_there_is_back(store: Store) -> None:
+    """By fingerprint and tenant: the same thing again is told as regressed, another thing as new."""
+    before = make_alert("a", start_us=START_US - 60 * MINUTE_US)
+    with store.writing() as connection:
+        connection.execute(insert(tables.alerts), [alert_row(before), alert_row(A), alert_row(B)])
+    add(store, fired(A), fired(B))
+    with store.reading() as connection:
+        told = {row.alert_id: row.payload["novelty"] for row in connection.execute(select(tables.outbox))}
+    assert told == {A.alert_id: "regressed", B.alert_id: "new"}
