@@ -31,8 +31,10 @@ ROOMS: dict[str, set[str]] = {
     "storage": _BOTTOM,
     # the drive of a scan: sources come in by a protocol
     "scanning": _BOTTOM,
+    # one run of the batch job, for the command line and the service's schedule alike
+    "categorizing": {*_BOTTOM, "storage"},
     "evaluation": {*_BOTTOM, "ingest", "scanning", "config"},
-    "service": {*_BOTTOM, "logs", "config", "scanning", "ingest", "notify", "storage"},
+    "service": {*_BOTTOM, "logs", "config", "scanning", "categorizing", "ingest", "notify", "storage"},
     "engine": {*_BOTTOM, "config"},
     "api": {*_BOTTOM, "logs", "config", "ingest", "storage", "service"},
 }

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from fm_anomaly.cli import (
     backtest,
+    categories,
     categorize,
     config,
     diff,
@@ -35,7 +36,7 @@ from fm_anomaly.errors import FmAnomalyError
 _OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
 _GROUPS = (
     *(scan, diff, watch, templates, lines, parse, doctor, backtest),
-    *(evaluate, score, config, serve, notify, categorize, models),
+    *(evaluate, score, config, serve, notify, categorize, categories, models),
 )
 _DESCRIPTION = "Tells what is going wrong from logs: reads what you have, needs no configuration."
 _EXAMPLES = """\

@@ -1,64 +1,73 @@
-"""`categorize`: the batch job that clusters error templates into named categories, and keeps the model."""
+"""`categorize`: the batch job that clusters errors into named categories, and keeps the model.
+
+Of logs, of the store, or of failure texts (`labels`). The run before is known again, people's edits are done.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fm_anomaly.cli.options import EXIT_OK, add_files, add_reading, command
 from fm_anomaly.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.text import Text
+    from collections.abc import Sequence
 
     from fm_anomaly.cli.options import Commands
-    from fm_anomaly.core.categories import CategoryModel
+    from fm_anomaly.core.category_values import DistinctError
 
 _EXAMPLES = """\
   fm-anomaly categorize app.log
-  fm-anomaly categorize logs/ --models ./models --json
+  fm-anomaly categorize logs/ --since 7d --models ./models --json
+  fm-anomaly categorize --store anomalies --since 7d
   fm-anomaly categorize --input failures.jsonl --output labels.csv     one {"id", "text"} a line
 """
-_NAME = "error-categories"
+NAME = "error-categories"
+_AGO = re.compile(r"(\d{1,6})\s*([smhdw])")
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def add(commands: Commands) -> None:
     """Add `categorize`."""
     parser = command(commands, "categorize", run, "cluster the errors of logs into named categories", _EXAMPLES)
     add_files(parser, optional=True)
+    parser.add_argument("--store", metavar="DIR|URL", help="take the errors of a store instead of logs")
+    parser.add_argument(
+        "--since", metavar="TIME", help="errors from this time on: 7d or 12h before the last one, or 2026-03-02T12:30"
+    )
     parser.add_argument("--models", metavar="DIR", default="models", help="where the model is kept (default: models)")
+    parser.add_argument("--min-count", metavar="N", type=int, default=2, help="lone errors seen less stay out (2)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     labels = parser.add_argument_group("failure texts instead of logs")
     labels.add_argument("--input", metavar="JSONL", help='one {"id", "text"} a line; a text may have many lines')
     labels.add_argument("--output", metavar="CSV", help="file to write: id, group, category, name")
     labels.add_argument("--online", action="store_true", help="label each text by those before it alone")
     add_reading(parser)
-    parser.set_defaults(state=None, since=None, until=None)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Scan, fit, save the model, and print the categories; or label failure texts."""
+    """Gather errors, fit, save the model, and print the categories; or label failure texts."""
     try:
         import sklearn  # noqa: F401 - told here, in one sentence, and not from the middle of the fit
     except ModuleNotFoundError as exc:
         raise UsageError(f"categorize needs the package {exc.name!r}: pip install '.[categories]'") from exc
     if args.input is not None or args.output is not None or args.online:
         return _label(args)
-    if not args.files:
-        raise UsageError("categorize needs logs (FILE …) or --input JSONL; see: fm-anomaly categorize --help")
+    if bool(args.files) == (args.store is not None):
+        raise UsageError("categorize needs logs (FILE …), --store or --input; see: fm-anomaly categorize --help")
     return _categorize(args)
 
 
 def _label(args: argparse.Namespace) -> int:
     if args.input is None or args.output is None:
         raise UsageError("failure texts need both files: categorize --input texts.jsonl --output labels.csv")
-    if args.files:
-        raise UsageError(f"categorize reads logs or --input, not both: leave out {args.files[0]!r}")
+    if args.files or args.store:
+        raise UsageError("categorize reads logs, a store or --input, not both: leave the others out")
     from fm_anomaly.cli.console import print_notice
     from fm_anomaly.cli.labels import write_labels
     from fm_anomaly.cli.wording import plural
@@ -69,43 +78,74 @@ def _label(args: argparse.Namespace) -> int:
 
 
 def _categorize(args: argparse.Namespace) -> int:
-    from dataclasses import asdict
+    from fm_anomaly.categorizing import categorize
+    from fm_anomaly.cli.category_table import lines, plain
+    from fm_anomaly.cli.console import print_lines, print_notice
+    from fm_anomaly.core.category_values import CategoriesParams
 
-    from fm_anomaly.cli.console import print_lines
-    from fm_anomaly.cli.scan import report_of
-    from fm_anomaly.core.categories import fit, from_templates
-    from fm_anomaly.storage.model_registry import Registry
-
-    report = report_of(args, "categorize")
-    model = fit(from_templates(report["templates"]))
-    registry = Registry(Path(args.models))
-    told = {"params": asdict(model.params), "metrics": model.metrics}
-    folder = registry.save(_NAME, model.to_state(), kind="error-categories", **told)
+    errors = _of_store(args) if args.store else _of_logs(args)
+    params = CategoriesParams(min_count=max(1, args.min_count))
+    made = categorize(errors, Path(args.models), NAME, params, on_refused=print_notice)
     if args.json:
-        json.dump({"model": str(folder), "categories": [asdict(c) for c in model.categories]}, sys.stdout)
+        json.dump({"model": str(made.folder), **plain(made.model)}, sys.stdout)
         sys.stdout.write("\n")
         return EXIT_OK
-    print_lines(_lines(model, str(folder)))
+    print_lines(lines(made.model, str(made.folder)))
     return EXIT_OK
 
 
-def _lines(model: CategoryModel, folder: str) -> Iterator[Text]:
-    from rich.text import Text
+def _of_logs(args: argparse.Namespace) -> list[DistinctError]:
+    from fm_anomaly.cli.console import print_notice
+    from fm_anomaly.cli.inputs import dated, open_files, settings_of, warn_of
+    from fm_anomaly.cli.wording import plural
+    from fm_anomaly.core.error_collection import ErrorCollector
+    from fm_anomaly.core.sources import Source, SourceName
 
-    from fm_anomaly.cli.wording import clipped, plural
-    from fm_anomaly.core.display import terminal
+    settings = settings_of(args)
+    readings, progress = open_files(args, args.files, "categorize")
+    params, default_us = dated(settings.pipeline, readings)
+    collector = ErrorCollector()
+    try:
+        for reading in readings:
+            source = Source(SourceName(reading.name, reading.service), params.parsing, default_us)
+            for data in reading.chunks():
+                collector.observe(source.feed(data))
+            collector.observe(source.flush())
+    finally:
+        progress.close()
+    warn_of(readings)
+    if collector.n_beyond:
+        print_notice(f"{plural(collector.n_beyond, 'error')} of ever new wordings left out: a value is not masked")
+    return collector.errors(_since_us(args.since, collector.last_us(), params.parsing.tz))
 
-    found = plural(len(model.categories), "ERROR CATEGORY", "ERROR CATEGORIES")
-    yield Text.assemble((found, "bold"), f"  of {plural(int(model.metrics['n_errors'] or 0), 'error type')}")
-    for category in model.categories:
-        yield Text.assemble(
-            (f"{category.count:>9,} ×  ", "bold"),
-            terminal(category.name),
-            (
-                f"  {plural(category.n_groups, 'group')} of {terminal(', '.join(category.services[:4]))}",
-                "dim",
-            ),
-        )
-        for example in category.examples[:2]:
-            yield Text(f"{'':<13}{terminal(clipped(example, 140))}", style="dim")
-    yield Text.assemble(("model      ", "dim"), terminal(folder))
+
+def _of_store(args: argparse.Namespace) -> list[DistinctError]:
+    from dataclasses import asdict
+
+    from fm_anomaly.cli.inputs import settings_of
+    from fm_anomaly.core.categories import from_templates
+    from fm_anomaly.storage.connection import default_path, open_store
+    from fm_anomaly.storage.reading import templates
+
+    settings = settings_of(args)
+    is_folder = "://" not in args.store
+    if is_folder and not default_path(Path(args.store)).is_file():
+        raise UsageError(f"no store in {args.store!r}: fill one with fm-anomaly scan FILE --store {args.store}")
+    store = open_store(default_path(Path(args.store)) if is_folder else args.store)
+    rows: Sequence[dict[str, Any]] = [
+        asdict(each) for each in templates(store, settings.pipeline.tenant, errors_only=True)
+    ]
+    last_us = max((row["last_us"] or 0 for row in rows), default=0)
+    since_us = _since_us(args.since, last_us, settings.pipeline.parsing.tz)
+    return from_templates(row for row in rows if since_us is None or (row["last_us"] or 0) >= since_us)
+
+
+def _since_us(text: str | None, last_us: int, tz: str) -> int | None:
+    from fm_anomaly.cli.spans import typed_time
+
+    if text is None:
+        return None
+    ago = _AGO.fullmatch(text.strip())
+    if ago is not None:
+        return last_us - int(ago[1]) * _UNIT_S[ago[2]] * 1_000_000
+    return typed_time(text, tz).near(last_us)

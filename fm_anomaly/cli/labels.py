@@ -16,9 +16,10 @@ import polars as pl
 
 from fm_anomaly.cli.console import print_notice
 from fm_anomaly.cli.wording import plural
-from fm_anomaly.core.categories import UNCATEGORIZED, distinct_errors, fit, new_id
+from fm_anomaly.core.categories import distinct_errors, fit, new_id
 from fm_anomaly.core.category_names import Member, name_of
 from fm_anomaly.core.category_stream import CategoryStream
+from fm_anomaly.core.category_values import UNCATEGORIZED
 from fm_anomaly.core.display import csv_cell
 from fm_anomaly.core.error_groups import GroupStream
 from fm_anomaly.core.error_terms import terms_of, with_type
