@@ -22,7 +22,7 @@ _PIECE_BYTES = 4 << 20
 _HELD_BYTES = 16 << 20
 
 OnEvents = Callable[[list[AlertEvent]], None]
-"""Called with the events of each step, in order; for cards shown while a scan runs."""
+"""Called with the events of each step, in order, also where there are none; for cards shown while a scan runs."""
 
 
 class Readable(Protocol):
@@ -90,7 +90,7 @@ def scan(
 
     def note(fresh: list[AlertEvent]) -> None:
         events.extend(fresh)
-        if fresh and on_events is not None:
+        if on_events is not None:
             on_events(fresh)
 
     if len(sources) == 1:
