@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.e2e.conftest import program
 from tests.e2e.receiver import Receiver
 
@@ -74,6 +75,18 @@ def rsyslog(folder: Path, *actions: str) -> Iterator[Path]:
         child.terminate()
         child.wait(30)
         out.close()
+
+
+DOCS = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
+
+
+def test_the_snippet_for_rsyslog(syslog_receiver: Receiver, tmp_path: Path) -> None:
+    """What docs/protocols.md tells people to write, word for word but for the port."""
+    snippet = DOCS.split("```rsyslog\n")[1].split("```")[0].replace("5514", str(syslog_receiver.syslog_tcp))
+    with rsyslog(tmp_path, snippet) as socket:
+        logger("--socket", str(socket), "--priority", "user.err", "no prices")
+        (record,) = syslog_receiver.wait_for(1)
+    assert (record["body"], record["severity"], record["service"]) == ("no prices", 17, "shop")
 
 
 FORWARDS = {
