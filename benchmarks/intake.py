@@ -1,6 +1,6 @@
 """How many lines a second the service takes in, durable, whole pipeline behind it, beside `Pipeline.observe`.
 
-    python benchmarks/intake.py [--seconds 20] [--bodies 200]
+    python benchmarks/intake.py [--bodies 300] [--rounds 3] [--bursts 20]
 
 A real `fm-anomaly serve` is pinned to one core and sent NDJSON bodies of 1,000 lines from the other. In the same run,
 turn about, `Pipeline.observe` takes the same bodies in a process of its own on the server's core. Prints sustained
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pickle
 import random
 import re
 import signal
@@ -27,7 +28,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 N_LINES = 1_000
-_LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
 _START = datetime(2026, 3, 2, 10, 0, 0, tzinfo=UTC)
 _EVENTS = (
     "served page {a} of catalogue {b}",
@@ -106,62 +106,93 @@ class Connection:
 
 
 class Server:
-    """`fm-anomaly serve` on one core."""
+    """`serve` on one core, in a process of its own that says at its end where its time went."""
 
     def __init__(self, folder: Path, core: int) -> None:
-        command = [sys.executable, "-m", "fm_anomaly.cli", "serve", "--data", str(folder), "--port", "0"]
+        command = [sys.executable, __file__, "--serve", str(folder)]
         environ = {**os.environ, "POLARS_MAX_THREADS": "1"}
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environ
+        )
         os.sched_setaffinity(self.process.pid, {core})
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            if found := _LISTENS.search(line):
-                self.port = int(found[1])
-                break
-        threading.Thread(target=lambda: [None for _ in self.process.stderr or ()], daemon=True).start()
+        assert self.process.stdout is not None
+        self.port = int(json.loads(self.process.stdout.readline())["address"].rpartition(":")[2])
 
-    def cpu_s(self) -> float:
-        """Return the CPU time used so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    def cpu_s(self, what: str = "") -> float:
+        """Return the CPU time used so far, of the process or of its main thread ("task/PID/")."""
+        fields = Path(f"/proc/{self.process.pid}/{what}stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def http_s(self) -> float:
+        """Return the CPU time of the thread that speaks HTTP and decodes."""
+        return self.cpu_s(f"task/{self.process.pid}/")
 
     def peak_mib(self) -> float:
         """Return the most memory it has had."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
-    def stop(self) -> None:
-        """End it gracefully."""
+    def stop(self) -> dict[str, float]:
+        """End it gracefully; return its own figures."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(120)
+        out, _ = self.process.communicate(timeout=120)
+        figures: dict[str, float] = json.loads(out.splitlines()[-1])
+        return figures
+
+
+def serve(folder: str) -> None:
+    """Be the server: print the address, serve, print the figures."""
+    from fm_anomaly.api.serving import ServeParams
+    from fm_anomaly.api.serving import serve as serve_until_told
+    from fm_anomaly.service.running import Service
+
+    stop = Service.stop
+
+    def stop_and_tell(service: Service) -> None:
+        stop(service)
+        print(json.dumps(service.figures()), flush=True)
+
+    Service.stop = stop_and_tell  # type: ignore[method-assign]
+    params = ServeParams(Path(folder), port=0)
+    serve_until_told(params, lambda address: print(json.dumps({"address": address}), flush=True))
 
 
 _OBSERVE = """
 import pickle, sys, time
 from fm_anomaly.core.pipeline import Pipeline
-from fm_anomaly.core.sources import SourceName
-bodies = pickle.load(sys.stdin.buffer)
+from fm_anomaly.core.sources import Arrived, Source, SourceName
+bodies, size = pickle.load(sys.stdin.buffer)
 pipeline, name = Pipeline(), SourceName("http", "app")
+parsing, receive = 0.0, Source.receive
+def timed(source, pieces):
+    global parsing
+    began = time.process_time()
+    frame = receive(source, pieces)
+    parsing += time.process_time() - began
+    return frame
+Source.receive = timed
 wall, cpu = time.perf_counter(), time.process_time()
-for body in bodies:
-    pipeline.observe(name, body)
-print(time.perf_counter() - wall, time.process_time() - cpu)
+if size == 1:
+    for body in bodies:
+        pipeline.observe(name, body)
+else:
+    for at in range(0, len(bodies), size):
+        pipeline.receive([Arrived(name, body, 1 << 52) for body in bodies[at : at + size]])
+print(time.perf_counter() - wall, time.process_time() - cpu, parsing)
 """
 
 
-def observe(some: list[bytes], core: int) -> tuple[float, float]:
-    """Return wall and CPU seconds of `Pipeline.observe` over the bodies, on a core."""
-    import pickle
-
+def observe(some: list[bytes], core: int, size: int = 1) -> tuple[float, float, float]:
+    """Return wall, CPU and parsing seconds of a Pipeline over the bodies, `size` of them at a time, on a core."""
     done = subprocess.run(
         [sys.executable, "-c", f"import os; os.sched_setaffinity(0, {{{core}}})\n{_OBSERVE}"],
-        input=pickle.dumps(some),
+        input=pickle.dumps((some, size)),
         capture_output=True,
         check=True,
         env={**os.environ, "POLARS_MAX_THREADS": "1"},
     )
-    wall, cpu = done.stdout.split()
-    return float(wall), float(cpu)
+    wall, cpu, parsing = done.stdout.split()
+    return float(wall), float(cpu), float(parsing)
 
 
 def sustain(server: Server, some: list[bytes], n_connections: int = 4) -> tuple[float, float, int]:
@@ -221,39 +252,141 @@ def at_half_load(server: Server, some: list[bytes], lines_per_s: float) -> list[
     return sorted(took)
 
 
+def bursts(server: Server, lines_per_s: float, n: int) -> list[float]:
+    """Send `lines_per_s` of ordinary lines in real time and a burst of new errors now and then.
+
+    Return how long after the last line of each burst was sent its alert stood in the API, seconds.
+    """
+    rng = random.Random(7)
+    now = datetime.now(UTC)
+    for ago in range(90, 0, -1):  # what is normal: a minute a body
+        Connection(server.port).post(_live(rng, now - timedelta(minutes=ago), timedelta(minutes=1), 1_000))
+    took: list[float] = []
+    is_over = threading.Event()
+
+    def background() -> None:
+        connection, began, at = Connection(server.port), time.perf_counter(), 0
+        while not is_over.is_set():
+            connection.post(_live(rng, datetime.now(UTC), timedelta(seconds=N_LINES / lines_per_s), N_LINES))
+            at += 1
+            time.sleep(max(0.0, began + at * N_LINES / lines_per_s - time.perf_counter()))
+
+    thread = threading.Thread(target=background)
+    thread.start()
+    try:
+        time.sleep(5)
+        for number in range(n):
+            took.append(_burst(server, number))
+            time.sleep(rng.uniform(0.2, 1.2))
+    finally:
+        is_over.set()
+        thread.join()
+    return sorted(took)
+
+
+def _live(rng: random.Random, start: datetime, span: timedelta, n: int) -> bytes:
+    lines = []
+    for at in range(n):
+        moment = (start + span * at / n).isoformat().replace("+00:00", "Z")
+        text = _EVENTS[at % len(_EVENTS)].format(a=rng.randrange(10**6), b=at, c=at % 250, d=at % 99, h=f"{at:012x}")
+        lines.append(f'{{"timestamp":"{moment}","level":"info","service":"service-{at % 20}","event":"{text}"}}')
+    return ("\n".join(lines) + "\n").encode()
+
+
+_NEW = (
+    "valve",
+    "turbine",
+    "gasket",
+    "lathe",
+    "furnace",
+    "crane",
+    "anvil",
+    "bellows",
+    "pulley",
+    "winch",
+    "derrick",
+    "sluice",
+)
+
+
+def _burst(server: Server, number: int) -> float:
+    """Send sixty errors of a new kind within half a second; return when the alert is there."""
+    service, word = f"service-{number % 20}", f"{_NEW[number % len(_NEW)]} {_NEW[number // len(_NEW)]}"
+    sender, watch = Connection(server.port), Connection(server.port)
+    for _ in range(6):
+        moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = f'{{"timestamp":"{moment}","level":"error","service":"{service}","event":"the {word} has come loose"}}\n'
+        sender.post(line.encode() * 10)
+        time.sleep(0.1)
+    sent = time.perf_counter()
+    while time.perf_counter() - sent < 90:
+        if word.encode() in watch.get(f"/api/v1/alerts?service={service}&limit=20"):
+            return time.perf_counter() - sent
+        time.sleep(0.02)
+    return float("inf")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--bodies", type=int, default=300)
+    parser.add_argument("--bodies", type=int, default=300, help="bodies a round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--bursts", type=int, default=20)
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.serve:
+        serve(args.serve)
+        return
     cores = sorted(os.sched_getaffinity(0))
-    core, load = cores[0], cores[-1]
-    os.sched_setaffinity(0, {load})
+    core = cores[0]
+    os.sched_setaffinity(0, {cores[-1]})
     everything = bodies(args.bodies * (args.rounds + 1))
     part = [everything[at * args.bodies : (at + 1) * args.bodies] for at in range(args.rounds + 1)]
-    n = args.bodies * N_LINES
-    print(f"{len(everything[0]) / N_LINES:.0f} bytes a line, bodies of {N_LINES:,} lines, server on one core")
+    print(f"{len(everything[0]) / N_LINES:.0f} bytes a line, bodies of {N_LINES:,} lines, server on one core, fsync")
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder) / "d", core)
-        best_served = best_observed = 1e9
-        best_wall = 1e9
-        for at in range(args.rounds):
-            wall_o, cpu_o = observe(part[at], core)
-            wall_s, cpu_s, refused = sustain(server, part[at])
-            print(
-                f"  round {at + 1}: observe {n / wall_o:,.0f} lines/s ({n / cpu_o:,.0f} a CPU second), "
-                f"served {n / wall_s:,.0f} ({n / cpu_s:,.0f}), 429s {refused}"
-            )
-            best_observed, best_served = min(best_observed, cpu_o), min(best_served, cpu_s)
-            best_wall = min(best_wall, wall_s)
-        print(
-            f"sustained {n / best_wall:,.0f} lines/s; ratio {best_observed / best_served:.2f} of observe (CPU seconds)"
-        )
-        took = at_half_load(server, part[args.rounds], n / best_wall / 2)
-        print(f"answer at half load: p50 {took[len(took) // 2]:.0f} ms, p99 {took[int(len(took) * 0.99)]:.0f} ms")
-        print(f"peak memory {server.peak_mib():.0f} MiB")
+        rate = throughput(Path(folder) / "throughput", core, part)
+        server = Server(Path(folder) / "half", core)
+        took = at_half_load(server, part[-1], rate / 2)
+        print(f"answer at half of that: p50 {took[len(took) // 2]:.0f} ms, p99 {took[int(len(took) * 0.99)]:.0f} ms")
         server.stop()
+        server = Server(Path(folder) / "burst", core)
+        took = bursts(server, 20_000, args.bursts)
+        print(
+            f"last line of a burst → alert in the API, at 20,000 lines/s: p50 {took[len(took) // 2]:.2f} s, "
+            f"longest of {len(took)} {took[-1]:.2f} s"
+        )
+        server.stop()
+
+
+def throughput(folder: Path, core: int, part: list[list[bytes]]) -> float:
+    """Measure and print what is sustained, beside `observe`; return lines a second."""
+    server = Server(folder, core)
+    n = len(part[0]) * N_LINES
+    served, observed, walls = list[float](), list[float](), list[float]()
+    total, http = server.cpu_s(), server.http_s()
+    for at, some in enumerate(part[:-1], 1):
+        wall_o, cpu_o, _ = observe(some, core)
+        wall_s, cpu_s, refused = sustain(server, some)
+        observed.append(cpu_o)
+        served.append(cpu_s)
+        walls.append(wall_s)
+        print(
+            f"  round {at}: observe {n / wall_o:,.0f} lines/s ({n / cpu_o:,.0f} a CPU second), "
+            f"served {n / wall_s:,.0f} ({n / cpu_s:,.0f}), 429s {refused}"
+        )
+    total, http = server.cpu_s() - total, server.http_s() - http
+    print(
+        f"sustained {n / min(walls):,.0f} lines/s; {min(observed) / min(served):.2f} of Pipeline.observe on the same "
+        f"bodies, a CPU second; peak memory {server.peak_mib():.0f} MiB"
+    )
+    figures = server.stop()
+    ahead, store = figures["write_ahead_cpu_seconds_total"], figures["store_cpu_seconds_total"]
+    _, whole, parsing = observe(part[-1], core, size=25)
+    rest = total - http - ahead - store
+    shares = {"HTTP": http, "write-ahead": ahead, "parsing": rest * parsing / whole}
+    shares |= {"pipeline": rest * (1 - parsing / whole), "store": store}
+    print("  of the server's time: " + ", ".join(f"{name} {100 * s / total:.0f} %" for name, s in shares.items()))
+    return n / min(walls)
 
 
 if __name__ == "__main__":

@@ -47,9 +47,11 @@ def create_app(
         redoc_url=None,
     )
     app.state.store, app.state.intake, app.state.bodies, app.state.tenant = store, intake, BodyReader(), tenant
+    # first, for it is asked most
+    app.include_router(intake_routes.routes())
     app.include_router(api_router())
     app.include_router(page_router(otherwise=elasticsearch.about))
-    for protocol in (intake_routes, otlp, loki, elasticsearch, splunk, metrics):
+    for protocol in (otlp, loki, elasticsearch, splunk, metrics):
         app.include_router(protocol.routes())
     app.include_router(_health_routes(store, tenant, intake))
     add_error_handlers(app)

@@ -9,6 +9,7 @@ import fcntl
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import uvicorn
 
 from fm_anomaly.api.access import AccessParams
 from fm_anomaly.api.application import create_app
+from fm_anomaly.api.connections import PatientProtocol
 from fm_anomaly.api.conventions import is_loopback, is_loopback_host_header
 from fm_anomaly.errors import UsageError
 from fm_anomaly.logs import Log
@@ -28,6 +30,9 @@ from fm_anomaly.service.running import Service, ServiceParams
 from fm_anomaly.storage import default_path, open_store
 
 _DRAIN_S = 10
+_MAX_HEAD_BYTES = 64 << 10
+_SWITCH_S = 0.001
+"""How long the worker may keep the interpreter from who answers requests; the default is five times that."""
 _LOG = Log("service")
 
 
@@ -74,8 +79,10 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_DRAIN_S,
             limit_concurrency=1_000,
-            h11_max_incomplete_event_size=64 << 10,
+            http=PatientProtocol,
+            h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
         )
+        sys.setswitchinterval(_SWITCH_S)
         service.start()
         try:
             on_ready(_address(listener))

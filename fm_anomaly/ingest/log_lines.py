@@ -96,7 +96,8 @@ _BYTE = re.compile(r"byte (\d+)")
 
 def _line_of(body: bytes, message: str) -> int:
     found = _BYTE.search(message)
-    return body.count(b"\n", 0, int(found[1]) if found else 0) + 1
+    end = int(found[1]) if found else len(body.rstrip())  # no place is told where the body ends too early
+    return body.count(b"\n", 0, end) + 1
 
 
 def _from_ndjson(body: bytes) -> tuple[bytes, tuple[Reject, ...]]:

@@ -79,6 +79,8 @@ class Appender:
     n_groups: int = 0
     seconds: float = 0.0
     """Spent on writing and syncing."""
+    cpu_seconds: float = 0.0
+    """Of the thread."""
     _waiting: deque[Pending] = field(default_factory=deque)
     _wake: threading.Condition = field(default_factory=threading.Condition)
     _stopping: bool = False
@@ -123,6 +125,7 @@ class Appender:
             is_tick_due = is_last or self._tick_in_s() <= 0
             if group or is_tick_due:
                 self._write(group, is_tick_due=is_tick_due)
+            self.cpu_seconds = time.thread_time()
             if is_last:
                 return
 

@@ -201,6 +201,7 @@ class Service:
             "write_ahead_bytes": size_on_disk(self._log_folder),
             "write_ahead_groups_total": self.appender.n_groups,
             "write_ahead_seconds_total": self.appender.seconds,
+            "write_ahead_cpu_seconds_total": self.appender.cpu_seconds,
             **self.worker.figures(),
             **self.more_figures(),
         }

@@ -69,6 +69,7 @@ class Worker:
         self._bytes_since = 0
         self._n_quiet = 0
         self._seconds = {"pipeline": 0.0, "store": 0.0, "snapshot": 0.0}
+        self._store_cpu_s = 0.0
         self._n_snapshots = 0
         self._snapshot_bytes = 0
         self._thread = threading.Thread(target=self._run, name="fm-anomaly-worker", daemon=True)
@@ -113,6 +114,7 @@ class Worker:
         """Return counters and gauges."""
         return {
             **{f"{name}_seconds_total": seconds for name, seconds in self._seconds.items()},
+            "store_cpu_seconds_total": self._store_cpu_s,
             "snapshots_total": self._n_snapshots,
             "snapshot_bytes": self._snapshot_bytes,
             "snapshot_age_seconds": time.monotonic() - self._saved_at,
@@ -165,9 +167,10 @@ class Worker:
         outcome = self.applier.take(seq, entry)
         if outcome is None:
             return
-        worked = time.perf_counter()
+        worked, cpu = time.perf_counter(), time.thread_time()
         self._record(outcome)
         recorded = time.perf_counter()
+        self._store_cpu_s += time.thread_time() - cpu
         self._seconds["pipeline"] += worked - began
         self._seconds["store"] += recorded - worked
         size_bytes, n_entries = self._held
