@@ -70,7 +70,7 @@ def backfill(
         history.is_over = True
         known = found.applier.tenants[tenant] = Tenant(pipeline, Received())
         known.clock_us = pipeline.windows.clock_us
-        save(folder, found.applier, found.batch_ids)
+        save(folder, found.applier, found.batch_ids, found.positions)
 
     scan(sources, pipeline=history.pipeline, default_us=default_us, on_events=history.note, before_end=keep)
     return history.summary()
