@@ -49,6 +49,7 @@ def add(commands: Commands) -> None:
         each.add_argument(
             "--data", metavar="DIR", default="fm_anomaly_data", help="the folder of `serve` (default: fm_anomaly_data)"
         )
+        each.add_argument("--db", metavar="URL", help="the store elsewhere, as for `serve`")
         each.add_argument("--tenant", metavar="NAME", help="whose alerts (default: that of the settings)")
 
 
@@ -58,7 +59,7 @@ def run_list(args: argparse.Namespace) -> int:
 
     settings = _settings(args)
     counts = {}
-    if _has_store(args.data):
+    if args.db or _has_store(args.data):
         counts = {each.receiver: each for each in _with_outbox(args, lambda outbox: outbox.counts())}
     for receiver in settings.receivers:
         said = [f"{receiver.name:<16} {receiver.kind.value:<13} from {receiver.min_severity.value:<9}"]
@@ -170,9 +171,9 @@ def _with_outbox(args: argparse.Namespace, do: Callable[[Outbox], _T]) -> _T:
     from fm_anomaly.storage import default_path, open_store
     from fm_anomaly.storage.outbox import Outbox
 
-    if not _has_store(args.data):
+    if not args.db and not _has_store(args.data):
         raise UsageError(f"there is no store in {args.data}; name the folder of `serve` with --data")
-    with open_store(default_path(Path(args.data))) as store:
+    with open_store(args.db or default_path(Path(args.data))) as store:
         return do(Outbox(store))
 
 

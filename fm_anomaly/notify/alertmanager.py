@@ -71,7 +71,7 @@ def alert(target: Target, notice: Notice, starts_us: int, ends_us: int, base_url
         "startsAt": iso(starts_us),
         "endsAt": iso(max(ends_us, starts_us)),
     }
-    link = permalink(base_url, notice.alert_id)
+    link = permalink(base_url, notice)
     return posted | {"generatorURL": link} if link else posted
 
 

@@ -56,7 +56,7 @@ class Receiver:
     labels: Mapping[str, str] = field(default_factory=dict)
     """alertmanager: further labels of every alert."""
     ca_file: str = ""
-    """Certificates to trust instead of the system's."""
+    """Certificates to trust instead of the public ones."""
     timeout_s: float = 10.0
     max_per_minute: int = 0
     """Most requests a minute; 0: 20, and 600 for alertmanager."""

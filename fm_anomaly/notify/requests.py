@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from fm_anomaly.core.notices import Notice
 from fm_anomaly.core.outbox_rows import OutboxRow
 from fm_anomaly.notify.receivers import Target
 
@@ -69,13 +70,20 @@ def json_request(target: Target, url: str, body: Any, headers: Mapping[str, str]
     return Request(url, sent, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def permalink(base_url: str, alert_id: str) -> str:
-    """Return where a person finds an alert, "" where it is not known where people reach this service.
+def permalink(base_url: str, notice: Notice) -> str:
+    """Return where a person finds what a notice is about: the incident's page, or else what the API says of the alert.
 
-    >>> permalink("https://logs.example/", "a-1")
-    'https://logs.example/api/v1/alerts/a-1'
+    "" where it is not known at which address people reach this service.
     """
-    return f"{base_url.rstrip('/')}/api/v1/alerts/{quote(alert_id, safe='')}" if base_url else ""
+    if not base_url:
+        return ""
+    incident = notice.incident
+    path = f"api/v1/alerts/{_part(notice.alert_id)}" if incident is None else f"incidents/{_part(incident.incident_id)}"
+    return f"{base_url.rstrip('/')}/{path}"
+
+
+def _part(value: str) -> str:
+    return quote(value, safe="")
 
 
 def iso(us: int) -> str:

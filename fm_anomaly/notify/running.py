@@ -13,6 +13,7 @@ from fm_anomaly.logs import Log
 from fm_anomaly.notify.sender import Sender
 
 _STOP_S = 30.0
+_MAX_PAUSE_S = 60.0
 
 
 class SenderThreads:
@@ -55,12 +56,16 @@ class SenderThreads:
         return lambda now_us: self._sender.run_receiver(name, now_us)
 
     def _run(self, name: str, job: Callable[[int], object]) -> None:
+        pause_s = self._poll_s
         while True:
             try:
                 job(self._now_us())
+                pause_s = self._poll_s
             except StoreError as exc:
                 self._log.error("notify_store_failed", receiver=name, error=str(exc))
-            except Exception:  # noqa: BLE001 - the others' alerts must go out whatever went wrong with this one
+                pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+            except Exception:  # noqa: BLE001 - alerts must go out again whatever went wrong with this one
                 self._log.exception("notify_broke", receiver=name)
-            if self._is_over.wait(self._poll_s):
+                pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+            if self._is_over.wait(pause_s):
                 return

@@ -144,7 +144,7 @@ def _context(change: Change, base_url: str) -> str:
     if notice.tenant != "default":
         parts.append(f"tenant {terminal(notice.tenant)}")
     said = escape(" · ".join(parts))
-    link = permalink(base_url, notice.alert_id)
+    link = permalink(base_url, notice)
     return f"{said} · <{escape(link)}|open>" if link else said
 
 

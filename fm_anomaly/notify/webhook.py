@@ -110,7 +110,7 @@ def _alert(change: Change, base_url: str) -> dict[str, Any]:
             for line in notice.evidence
         ],
         "incident": _incident(notice),
-        "url": permalink(base_url, notice.alert_id) or None,
+        "url": permalink(base_url, notice) or None,
     }
 
 

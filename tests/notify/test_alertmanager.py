@@ -60,7 +60,7 @@ def test_an_alert_has_labels_annotations_times_and_a_link(post: Post) -> None:
     assert sent["annotations"]["description"] == A.reason
     assert sent["annotations"]["evidence"] == "ERROR kettle: lid stuck"
     assert (sent["startsAt"], sent["endsAt"]) == ("2026-03-02T12:30:03.000Z", "2026-03-02T12:45:03.000Z")
-    assert sent["generatorURL"] == f"https://logs.example/api/v1/alerts/{A.alert_id}"
+    assert sent["generatorURL"] == f"https://logs.example/incidents/i-{A.alert_id}"
 
 
 def test_what_fires_is_sent_again_until_it_is_over(post: Post) -> None:
@@ -175,7 +175,7 @@ def test_a_real_alertmanager_shows_groups_and_resolves(store: Store, people: Hoo
     assert told(people) == [("firing", incident.incident_id, 2)]
     body = people.got[0].json()
     assert {alert["labels"]["fingerprint"] for alert in body["alerts"]} == {one.fingerprint, two.fingerprint}
-    assert body["alerts"][0]["generatorURL"].startswith("https://logs.example/api/v1/alerts/")
+    assert body["alerts"][0]["generatorURL"].startswith("https://logs.example/incidents/i-")
     shown = amtool(real, "alert", "query", "--output=extended")
     assert shown.count("fm_anomaly_new_error") == 2
     for _ in range(3):

@@ -64,7 +64,7 @@ def test_an_outage_in_the_logs_reaches_people(tmp_path: Path, people: dict[str, 
         assert each.headers[SIGNATURE.lower()] == signature("the key", timestamp, each.body)
         told = each.json()["alert"]
         assert told["alert_id"] in alerts
-        assert told["url"] == f"http://logs.example/api/v1/alerts/{told['alert_id']}"
+        assert told["url"] == f"http://logs.example/incidents/{told['incident']['incident_id']}"
     assert len({(each.json()["action"], each.json()["alert"]["alert_id"]) for each in got}) == len(got)
     assert any("price service answered" in each.json()["alert"]["title"] for each in got)
     assert people["chat"].got[0].path == "/T0/B0/secret-path"

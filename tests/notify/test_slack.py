@@ -105,7 +105,7 @@ def test_a_message_says_what_why_since_when_and_where() -> None:
     assert A.reason in shown
     assert "```ERROR kettle: lid stuck```" in shown
     assert "since 2026-03-02 12:30:03 UTC" in shown
-    assert f"<https://logs.example/api/v1/alerts/{A.alert_id}|open>" in shown
+    assert f"<https://logs.example/incidents/i-{A.alert_id}|open>" in shown
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,8 @@ def test_the_shape_is_faultmavens(store: Store, server: Hook) -> None:
     alert = first["alert"]
     assert (alert["severity"], alert["state"], alert["novelty"]) == ("high", "firing", "new")
     assert (alert["start"], alert["end"]) == ("2026-03-02T12:30:03.000Z", None)
-    assert alert["url"] == f"https://logs.example/api/v1/alerts/{A.alert_id}"
+    assert alert["url"] == f"https://logs.example/incidents/i-{A.alert_id}"
+    assert second["alert"]["url"] == f"https://logs.example/api/v1/alerts/{A.alert_id}"
     assert alert["incident"]["alert_ids"] == [A.alert_id, make_alert("b").alert_id]
     assert alert["evidence"] == [
         {
