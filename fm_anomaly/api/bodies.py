@@ -18,6 +18,11 @@ from fm_anomaly.errors import BusyError, DecodeError
 
 _MIB = 1 << 20
 _PIECE_BYTES = 1 << 18
+_STEP_BYTES = 1 << 16
+_MAX_MEMBERS = 10_000
+"""Compressed pieces put together in one body."""
+_ZSTD_STEP_BYTES = 512
+"""Compressed bytes given to zstd at a time: four can stand for 128 KiB, and its output has no limit of its own."""
 _INLINE_BYTES = 1 << 19
 """A larger compressed body is inflated in a thread, so that the others need not wait."""
 
@@ -131,31 +136,49 @@ def _deflate_pieces(raw: bytes) -> Iterator[bytes]:
 
 
 def _zlib_pieces(raw: bytes, wbits: int, name: str) -> Iterator[bytes]:
-    try:
-        while raw:
-            unit = zlib.decompressobj(wbits)
-            while not unit.eof:
-                part = unit.decompress(raw, _PIECE_BYTES)
-                raw = unit.unconsumed_tail
-                if part:
-                    yield part
-                elif not raw and not unit.eof:
-                    raise DecodeError(f"the body's {name} data ends early")
-            raw = unit.unused_data
-    except zlib.error as exc:
-        raise DecodeError(f"the body is no {name} data, or it is damaged") from exc
+    at = n_members = 0
+    while at < len(raw):
+        n_members = _one_more(n_members)
+        unit = zlib.decompressobj(wbits)
+        while not unit.eof:
+            step = raw[at : at + _STEP_BYTES]  # not all at once: what is left over would be copied each time
+            try:
+                part = unit.decompress(step, _PIECE_BYTES)
+            except zlib.error as exc:
+                raise DecodeError(f"the body is no {name} data, or it is damaged") from exc
+            used = len(step) - len(unit.unconsumed_tail) - len(unit.unused_data)
+            at += used
+            if part:
+                yield part
+            elif not used and not unit.eof:
+                raise DecodeError(f"the body's {name} data ends early")
 
 
 def _zstd_pieces(raw: bytes) -> Iterator[bytes]:
     import zstandard
 
-    # a window larger than this is refused by the library before it is allocated
-    reader = zstandard.ZstdDecompressor(max_window_size=8 * _MIB).stream_reader(raw, read_across_frames=True)
-    try:
-        while part := reader.read(_PIECE_BYTES):
-            yield part
-    except zstandard.ZstdError as exc:
-        raise DecodeError("the body is no zstd data, or it is damaged") from exc
+    # Not `stream_reader`: it takes a body that was cut off for a whole one. A window larger than this is refused by the
+    # library before it is allocated.
+    decompressor = zstandard.ZstdDecompressor(max_window_size=8 * _MIB)
+    at = n_members = 0
+    while at < len(raw):
+        n_members = _one_more(n_members)
+        unit = decompressor.decompressobj()
+        while not unit.eof:
+            step = raw[at : at + _ZSTD_STEP_BYTES]
+            if not step:
+                raise DecodeError("the body's zstd data ends early")
+            try:
+                yield unit.decompress(step)
+            except zstandard.ZstdError as exc:
+                raise DecodeError("the body is no zstd data, or it is damaged") from exc
+            at += len(step) - len(unit.unused_data)
+
+
+def _one_more(n_members: int) -> int:
+    if n_members >= _MAX_MEMBERS:
+        raise DecodeError(f"the body has more than {_MAX_MEMBERS:,} compressed members; compress it as one")
+    return n_members + 1
 
 
 _PIECES = {"gzip": _gzip_pieces, "deflate": _deflate_pieces, "zstd": _zstd_pieces}

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import AsyncIterator
+from random import Random
 
 import pytest
 import zstandard
@@ -57,6 +58,22 @@ def test_a_bomb_is_refused(encoding: str) -> None:
     with pytest.raises(DecodeError, match="larger than 1 MiB") as refused:
         inflated(bomb, encoding, 1 << 20)
     assert refused.value.status == 413
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_body_of_countless_members_is_refused_soon(encoding: str) -> None:
+    """Empty members cost time and no text: there is an end to them."""
+    with pytest.raises(DecodeError, match="members"):
+        inflated(ENCODERS[encoding](b"") * 200_000, encoding, 1 << 20)
+
+
+@pytest.mark.parametrize("encoding", sorted(ENCODERS))
+@pytest.mark.parametrize("n_lost", [1, 10, 1_000])
+def test_a_body_that_was_cut_off_is_refused(encoding: str, n_lost: int) -> None:
+    """What was lost on the way is never acknowledged with the rest."""
+    whole = ENCODERS[encoding](Random(1).randbytes(300_000))
+    with pytest.raises(DecodeError, match="ends early"):
+        inflated(whole[:-n_lost], encoding, 1 << 20)
 
 
 @pytest.mark.parametrize("encoding", sorted(ENCODERS))
