@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 DEMO := demo-out
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long lint bench evaluate samples models notices lock clean
+.PHONY: help setup demo test long notebooks lint bench evaluate samples models notices lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test: $(STAMP) ## tests, without those that take minutes
 
 long: $(STAMP) ## the tests that take minutes: many more fuzzed inputs
 	FM_ANOMALY_DATA=$(DATA) HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m long $(ARGS)
+
+notebooks: $(STAMP) ## run the notebooks
+	$(BIN)/python -m pytest -o addopts= -p no:randomly -W ignore -q --nbmake --nbmake-timeout 180 notebooks
 
 lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff check .

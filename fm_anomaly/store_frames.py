@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import ColumnElement, Select, Table, select
 
 from fm_anomaly.errors import StoreError, UsageError
-from fm_anomaly.storage import Store, default_path, tables
+from fm_anomaly.storage import Store, alert, default_path, tables
 from fm_anomaly.storage import open_store as open_tables
+from fm_anomaly.storage.counts import series_around
 from fm_anomaly.storage.timestamps import to_us
 
 if TYPE_CHECKING:
@@ -117,6 +118,22 @@ class StoreFrames:
     ) -> pd.DataFrame:
         """Return incidents, the latest start first; those that were merged into another are left out."""
         return self._found(tables.incidents, state, None, since, until)
+
+    def series(self, alert_id: str) -> pd.DataFrame:
+        """Return the series that shows an alert, around it: `start`, `value`, and `low` and `high`, usual before.
+
+        Raises UsageError where there is no alert of that id.
+        """
+        import pandas as pd
+
+        found = alert(self._store, self.tenant, alert_id)
+        if found is None:
+            raise UsageError(f"no alert {alert_id!r} of tenant {self.tenant!r}; alerts() lists them")
+        last_us = found.as_of_us if found.end_us is None else found.end_us
+        told = series_around(self._store, self.tenant, found, found.start_us, last_us)
+        start_us = [told.start_us + n * told.step_s * 1_000_000 for n in range(len(told.values))]
+        frame = pd.DataFrame({"start_us": start_us, "value": told.values, "low": told.low, "high": told.high})
+        return _timed(frame.astype({"value": "float", "low": "float", "high": "float"}))
 
     def samples(self, *, service: str | None = None, template_id: str | None = None) -> pd.DataFrame:
         """Return redacted lines of templates, the newest first; `template_id` may be the beginning of one."""

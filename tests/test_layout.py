@@ -27,6 +27,8 @@ ROOMS: dict[str, set[str]] = {
     # it speaks to a service over HTTP and shares nothing with it but the errors
     "client": {"errors"},
     "store_frames": {*_BOTTOM, "storage"},
+    # draws values of all rooms, asks nothing of them
+    "plots": {*_BOTTOM, "evaluation"},
     "notify": {*_BOTTOM, "logs"},
     "storage": _BOTTOM,
     # the drive of a scan: sources come in by a protocol
