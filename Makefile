@@ -51,6 +51,7 @@ bench: $(STAMP) ## speed and memory beside rivals, in one run, on one core
 	$(BIN)/python benchmarks/stages.py
 	$(BIN)/python benchmarks/templating.py $(if $(wildcard $(DATA)/loghub),--data "$(DATA)/loghub")
 	$(BIN)/python benchmarks/limits.py
+	$(BIN)/python benchmarks/intake.py
 
 evaluate: $(STAMP) ## quality beside baselines: our own samples, and public data where it is present
 	$(BIN)/fm-anomaly evaluate samples
