@@ -11,7 +11,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -33,6 +33,9 @@ MAX_LINES = 500_000
 _OWN = "fm_anomaly"
 _MAX_US = 2**62
 _KUBERNETES_FILE = re.compile(r"[^/_]+_[^/_]+_([^/]+)-[0-9a-f]{64}\.log$")
+
+
+_Paths = tuple[tuple[str, ...], ...]
 
 
 def _paths(*names: str) -> tuple[tuple[str, ...], ...]:
@@ -188,6 +191,13 @@ def _plan(keys: tuple[str, ...]) -> json_fields.Plan:
 
 
 @lru_cache(maxsize=4096)
+def _origins(keys: tuple[str, ...]) -> tuple[_Paths, _Paths]:
+    """Return which of `_WRITERS` and of `_FILES` may stand in an object with these keys."""
+    have = frozenset(keys)
+    return tuple(path for path in _WRITERS if path[0] in have), tuple(path for path in _FILES if path[0] in have)
+
+
+@lru_cache(maxsize=4096)
 def _lane(writer: str) -> str:
     return f"{zlib.crc32(writer.encode('utf-8', 'replace')):08x}" if writer else ""
 
@@ -213,19 +223,22 @@ def _line_within(document: dict[str, Any], plan: json_fields.Plan) -> str | None
 
 def _told_by(document: dict[str, Any], plan: json_fields.Plan, time_us: int | None, about: Shipped) -> Shipped:
     first = json_fields.first_text
-    return replace(
-        about,
-        time_us=about.time_us if time_us is None else time_us,
-        service=first(document, plan.paths["service"]) or _service_by_file(document) or about.service,
-        writer=f"{about.writer}|{first(document, _WRITERS) or ''}",
-        logger=about.logger or first(document, plan.paths["logger"]) or "",
+    return Shipped(
+        about.time_us if time_us is None else time_us,
+        first(document, plan.paths["service"]) or _service_by_file(document) or about.service,
+        about.severity,
+        f"{about.writer}|{first(document, _origins(tuple(document))[0]) or ''}",
+        about.logger or first(document, plan.paths["logger"]) or "",
     )
 
 
 def _service_by_file(document: dict[str, Any]) -> str:
-    path = json_fields.first_text(document, _FILES)
-    if path is None:
-        return ""
+    path = json_fields.first_text(document, _origins(tuple(document))[1])
+    return "" if path is None else _service_of_path(path)
+
+
+@lru_cache(maxsize=4096)
+def _service_of_path(path: str) -> str:
     in_kubernetes = _KUBERNETES_FILE.search(path)
     return in_kubernetes[1] if in_kubernetes else service_of(path)
 

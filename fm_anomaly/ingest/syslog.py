@@ -178,7 +178,8 @@ def _stamped(found: re.Match[str], received: datetime, zone: tzinfo) -> datetime
     """Return the time of a stamp without a zone; None where it is none, or no time for what has just come."""
     name, day, year, hour, minute, second, fraction = found.groups()
     local = received.astimezone(zone)
-    years = (int(year),) if year else (local.year - 1, local.year, local.year + 1)
+    near = (local.year,) if 1 < local.month < 12 else (local.year - 1, local.year, local.year + 1)
+    years = (int(year),) if year else near
     month, us = _MONTHS.get(name, 0), int((fraction or "0").ljust(6, "0"))
     moments = []
     for each in years:
