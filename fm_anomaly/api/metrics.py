@@ -81,6 +81,7 @@ FIGURES: dict[str, tuple[str, str]] = {
     "disk_refusals": ("counter", "Requests refused because they could not be written ahead."),
     "duplicate_batches": ("counter", "Batches that were there already, by their X-Batch-ID."),
     "failed_groups": ("counter", "Groups of entries whose work failed and was left out."),
+    "buckets": ("counter", "Buckets of a minute and service that were closed and judged, since the start."),
     "write_ahead_bytes": ("gauge", "Size of the write-ahead segments on disk."),
     "write_ahead_groups": ("counter", "Groups of entries made durable by one fsync."),
     "snapshots": ("counter", "Snapshots saved."),

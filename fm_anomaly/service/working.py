@@ -70,6 +70,7 @@ class Worker:
         self._n_quiet = 0
         self._seconds = {"pipeline": 0.0, "store": 0.0, "snapshot": 0.0}
         self._store_cpu_s = 0.0
+        self._n_buckets = 0
         self._n_snapshots = 0
         self._snapshot_bytes = 0
         self._thread = threading.Thread(target=self._run, name="fm-anomaly-worker", daemon=True)
@@ -88,6 +89,9 @@ class Worker:
         answer: Future[_Answer] = Future()
 
         def put() -> None:
+            # who asked may have gone; a result for nobody would end this thread
+            if not answer.set_running_or_notify_cancel():
+                return
             try:
                 answer.set_result(question(self.applier))
             except Exception as exc:  # noqa: BLE001 - raised again where the question was asked
@@ -115,6 +119,7 @@ class Worker:
         return {
             **{f"{name}_seconds_total": seconds for name, seconds in self._seconds.items()},
             "store_cpu_seconds_total": self._store_cpu_s,
+            "buckets_total": self._n_buckets,
             "snapshots_total": self._n_snapshots,
             "snapshot_bytes": self._snapshot_bytes,
             "snapshot_age_seconds": time.monotonic() - self._saved_at,
@@ -203,6 +208,7 @@ class Worker:
                 time.sleep(wait_s)
                 wait_s = min(wait_s * 2, _RETRY_MOST_S)
                 continue
+            self._n_buckets += len(step.changed.buckets)
             if self.trouble is not None:
                 _LOG.info("store_taken", after_tries=n + 1)
                 self.trouble = None

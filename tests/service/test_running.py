@@ -213,3 +213,13 @@ def test_after_a_stop_no_segment_holds_a_line(tmp_path: Path) -> None:
         submit(service, batch(b"ERROR password=hunter2\n"))
     assert segment_paths(tmp_path / "log") == []
     assert all(b"hunter2" not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_whoever_asks_and_goes_away_harms_nobody(tmp_path: Path) -> None:
+    """A question whose asker has given up is left out; the worker goes on."""
+    with service_in(tmp_path) as service:
+        for _ in range(50):
+            service.worker.ask(lambda applier: applier.seq).cancel()
+        submit(service, batch(minute(0)))
+        wait_for(lambda: total(service)["lines"] == 60)
+        assert service.health()["worker"] == "ok"
