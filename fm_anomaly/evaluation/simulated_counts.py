@@ -52,7 +52,7 @@ class CountSeries:
 
 
 def simulate(seed: int, kind: str, n_days: int = N_DAYS) -> CountSeries:
-    """Return the series of that seed and kind, with about six events."""
+    """Return the series of that seed and kind, with about four events."""
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     n = n_days * DAY
     rates = _RATES[kind](rng, n) * _drift(rng, n)
@@ -99,8 +99,10 @@ def _daily(rng: Rng, n: int) -> Floats:
 
 
 def _weekly(rng: Rng, n: int) -> Floats:
-    day = np.arange(n) // DAY % 7
-    return _daily(rng, n) * np.where(day >= 5, rng.uniform(0.2, 0.6), 1.0)
+    """Daily traffic that falls off on the night to Saturday and comes back on the night to Monday."""
+    hours = np.arange(n) / 60.0 % 168.0
+    weekend = np.clip((hours - 118.0) / 4.0, 0.0, 1.0) * np.clip((168.0 - hours) / 4.0, 0.0, 1.0)
+    return _daily(rng, n) * (1.0 - weekend * rng.uniform(0.4, 0.8))
 
 
 def _batch(rng: Rng, n: int) -> Floats:
@@ -167,12 +169,12 @@ _RATES = {
 
 
 def _inject(rng: Rng, kind: str, rates: Floats, size: float, born: int) -> tuple[Floats, list[Event], list[float]]:
-    """Return changed rates, the events and their factors: about one event each day and a half, well apart."""
+    """Return changed rates, the events and their factors: about one event in two and a half days, well apart."""
     changed = rates.copy()
     n = len(rates)
     placed: list[tuple[Event, float]] = []
     first = max(FIRST_DAY * DAY, born + 2 * DAY if born else 0)
-    for name in rng.permutation([*EVENTS, *EVENTS])[: max((n - first) // (3 * DAY // 2), 1)].tolist():
+    for name in rng.permutation([*EVENTS, *EVENTS])[: max((n - first) // (5 * DAY // 2), 1)].tolist():
         for _ in range(40):
             drawn = _draw(rng, name, kind, rates, first)
             if drawn is None:

@@ -1,27 +1,32 @@
 """Many numeric series of one clock, each judged at every step against what it has taught: one numpy step for all.
 
-Means over several windows are held against the slow level and against the expectation for the time of day (plainly,
-and as square roots, which even out the noise of counts), upwards and downwards. Each of these streams has its own
-learned tail; the most improbable one is the score, in decades. It is a decision when it passes the limit that follows
-from the rate of false alarms; then a dead time keeps the same change from being told twice. Must not know what the
+Means over several windows are held, upwards and downwards, against three references: the level of the last weeks,
+what the time of day lets expect, and (as square roots, which even out the noise of counts) the hours before, carried
+on by the time of day. Each of these streams has its own learned tail. The most improbable one is the score, in
+decades, unless it is known to recur; for whole numbers no stream is more improbable than a Poisson count would be. A
+score over the limit that follows from the rate of false alarms is a decision, once a change. Must not know what the
 series are of.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import log10
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fm_anomaly.core.detectors.exceedances import LN10, ExceedanceParams, Exceedances
+from fm_anomaly.core.detectors.arrays import load, put, save, take
+from fm_anomaly.core.detectors.exceedances import LN10, SIGMAS, Exceedances
+from fm_anomaly.core.detectors.habits import Habits
+from fm_anomaly.core.detectors.recurrences import Recurrences
 from fm_anomaly.core.detectors.season import DAY_S, Season
 from fm_anomaly.core.detectors.tails import half_life_alpha
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +36,34 @@ class BankParams:
     false_alarms_per_series_day: float = 0.05
     """Sets the limit of the score."""
     step_s: float = 60.0
-    windows_s: tuple[float, ...] = (0.0, 900.0, 3600.0, 14_400.0)
-    """Windows judged at once; 0 is the single value."""
     dead_time_s: float = 6 * 3600.0
     """After a decision, nothing is told for so long."""
-    level_half_life_days: float = 7.0
-    tails: ExceedanceParams = field(default_factory=ExceedanceParams)
+    windows_s: tuple[float, ...] = (0.0, 900.0, 3600.0, 14_400.0)
+    """Windows judged at once; 0 is the single value."""
 
 
 DEFAULTS = BankParams()
-_CLIP = 8.0
-"""A value counts as at most so many mean deviations from the level when the level learns it."""
+_LEVEL_DAYS = 7.0
+_MEDIUM_DAYS = 0.25
 _BIAS_DAYS = 0.5
 """Half-life of the difference between today and the season."""
-_MEDIUM_DAYS = 0.25
+_LOCAL_WINDOWS = 8.0
+"""The hours before: so many windows."""
+_LOCAL_STEPS = 30.0
+_MAX_RATIO = 10.0
 _WARMUP_DAYS = 0.3
-_HABIT_DECADES = 0.5
-"""What each decision adds to the limit, fading by half a day."""
-_LIMIT_DECADES = 0.3
-"""Beyond the plain union bound: a series has several streams, which are far from independent."""
+_CLIP = 8.0
+"""A value counts as at most so many mean deviations from the expectation when a level learns it."""
+_N_SETTLING = 20
+_LIMIT_DECADES = -0.4
+"""Windows overlap: they are judged less often than they are counted."""
 _SUSPECT_DECADES = 2.5
+"""From here on a stream is worth the dearer checks."""
 _LARGEST = 1e30
-"""Values beyond it count as it; peaks are kept in float32."""
-_DAY_US = DAY_S * 1_000_000
+"""Values beyond it count as it."""
+_SMALLEST_SHARE = 1e-6
+"""Deviations below this share of the level are rounding."""
+_MINUTE_US = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,177 +72,235 @@ class Judgement:
 
     decades: Floats
     is_decision: Bools
-    stream: NDArray[np.int64]
-    """Index of the most improbable stream: ((window, reference), direction) flattened."""
+    stream: Ints
+    """The most improbable stream: (direction, reference, window) as one index into the shape (2, 3, windows)."""
     expected: Floats
+
+
+@dataclass(slots=True)
+class _Sight:
+    """What a step sees before it learns: arrays over (windows, series) or streams."""
+
+    x: Floats
+    expected: Floats
+    profile: Floats
+    has_season: Bools
+    fast: Floats
+    fast_expected: Floats
+    fast_profile: Floats
+    local: Floats
+    streams: Floats
+    sigma: Floats
 
 
 class SeriesBank:
     """Detector state of ``n`` series with the same steps."""
 
+    ARRAYS: ClassVar[tuple[str, ...]] = (
+        "n",
+        "level",
+        "medium",
+        "bias",
+        "spread",
+        "fast",
+        "fast_expected",
+        "fast_profile",
+        "slow",
+        "slow_profile",
+        "is_whole",
+        "is_signed",
+    )
     __slots__ = (
+        *ARRAYS,
         "_a_bias",
-        "_a_day",
         "_a_fast",
         "_a_level",
         "_a_medium",
+        "_a_slow",
+        "_a_spread",
         "_day",
         "_params",
         "_weights",
-        "bias",
-        "expected_fast",
-        "fast",
-        "habit",
-        "is_count",
-        "level",
+        "habits",
         "limit",
-        "medium",
-        "n",
+        "recurrences",
         "season",
-        "spread",
         "tails",
-        "told_us",
-        "was_us",
     )
 
     def __init__(self, n: int, params: BankParams = DEFAULTS) -> None:
         self._params = params
         self._day = DAY_S / params.step_s
-        self._weights = _window_steps(params)
+        self._weights = _window_steps(params)[:, None]
         self._a_fast = 2.0 / (self._weights + 1.0)
-        self._a_level = half_life_alpha(params.level_half_life_days * self._day)
-        self._a_day = half_life_alpha(self._day)
-        self._a_bias = half_life_alpha(_BIAS_DAYS * self._day)
+        self._a_slow = 2.0 / (np.maximum(_LOCAL_WINDOWS * self._weights, _LOCAL_STEPS) + 1.0)
+        self._a_level = half_life_alpha(_LEVEL_DAYS * self._day)
         self._a_medium = half_life_alpha(_MEDIUM_DAYS * self._day)
-        self.limit = max(log10(self._day / params.false_alarms_per_series_day) + _LIMIT_DECADES, 1.0)
+        self._a_bias = half_life_alpha(_BIAS_DAYS * self._day)
+        self._a_spread = half_life_alpha(self._day)
         k = len(self._weights)
-        self.n = np.zeros(n, dtype=np.int64)
+        self.limit = _limit(self._day * k, params.false_alarms_per_series_day)
+        self.n = np.zeros(n)
         self.level = np.zeros(n)
         self.medium = np.zeros(n)
         self.bias = np.zeros(n)
         self.spread = np.zeros(n)
         """Mean deviation from the level, over a day."""
         self.fast = np.zeros((k, n))
-        self.expected_fast = np.zeros((k, n))
-        self.is_count = np.ones(n, dtype=np.bool_)
+        self.fast_expected = np.zeros((k, n))
+        self.fast_profile = np.zeros((k, n))
+        self.slow = np.zeros((k, n))
+        self.slow_profile = np.zeros((k, n))
+        self.is_whole = np.ones(n, dtype=np.bool_)
         """Whether all values were whole and not negative."""
+        self.is_signed = np.zeros(n, dtype=np.bool_)
+        """Whether one was negative."""
         self.season = Season(n, params.step_s)
-        self.tails = Exceedances((2, 3, k, n), params.tails)
-        self.habit = np.zeros(n)
-        self.told_us = np.full(n, -(1 << 60), dtype=np.int64)
-        self.was_us = np.full(n, -(1 << 60), dtype=np.int64)
-        """Time of each series' last value."""
+        self.tails = Exceedances((3, k, n), self._day)
+        self.recurrences = Recurrences((2, 3, k, n))
+        self.habits = Habits(n, params.dead_time_s)
 
     def step(self, time_us: int, x: Floats) -> Judgement:
-        """Judge the values at one time, then learn them; NaN is no value."""
+        """Judge the values at one time, then learn them; NaN is no value and leaves its series untouched."""
         is_there = np.isfinite(x)
-        x = np.clip(x, -_LARGEST, _LARGEST)
-        if not is_there.all():
-            x = np.where(is_there, x, self.level)
-        is_first = is_there & (self.n == 0)
-        if is_first.any():
-            self._begin(is_first, x)
-        seasonal, has_season = self.season.expect(time_us)
-        expected = np.where(has_season, seasonal + self.bias, self.medium)
-        a = self._a_fast[:, None]
-        fast = self.fast + a * (x - self.fast)
-        expected_fast = self.expected_fast + a * (expected - self.expected_fast)
-        up = np.stack((fast - self.level, fast - expected_fast, _root(fast) - _root(expected_fast)))
-        streams = np.stack((up, -up))
-        decades = self._decades(streams, fast, expected_fast, has_season)
+        if is_there.all():
+            return self._step(time_us, x)
+        at = np.flatnonzero(is_there)
+        some = SeriesBank(len(at), self._params)
+        for mine, its in zip(self._parts(), some._parts(), strict=True):
+            take(mine, its, at)
+        seen = some._step(time_us, x[at]) if len(at) else None
+        for mine, its in zip(self._parts(), some._parts(), strict=True):
+            put(mine, its, at)
+        n = len(x)
+        out = Judgement(np.zeros(n), np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.int64), self.level.copy())
+        if seen is not None:
+            out.decades[at], out.is_decision[at] = seen.decades, seen.is_decision
+            out.stream[at], out.expected[at] = seen.stream, seen.expected
+        return out
+
+    def _step(self, time_us: int, x: Floats) -> Judgement:
+        x = np.minimum(np.maximum(x, -_LARGEST), _LARGEST)
+        self._begin(x)
+        sight = self._look(time_us, x)
+        minute = time_us // _MINUTE_US
+        raw, decades = self._judge(sight, minute)
         flat = decades.reshape(-1, len(x))
         best = flat.argmax(axis=0)
-        score = np.where(is_there, flat[best, np.arange(len(x))], 0.0)
-        is_decision = self._decide(time_us, score, is_there)
-        self._learn(time_us, x, expected, streams, (fast, expected_fast), (is_there, has_season))
-        return Judgement(score, is_decision, best, expected)
+        score = flat[best, np.arange(len(x))]
+        is_decision = self.habits.decide(time_us, score, raw.reshape(-1, len(x)).max(axis=0), self.limit)
+        self._learn(time_us, minute, sight)
+        return Judgement(score, is_decision, best, sight.expected)
 
-    def _begin(self, is_first: Bools, x: Floats) -> None:
-        for array in (self.level, self.medium, self.fast, self.expected_fast):
-            np.copyto(array, x, where=is_first)
+    def _begin(self, x: Floats) -> None:
+        is_first = self.n == 0
+        if is_first.any():
+            for name in ("level", "medium", "fast", "fast_expected", "fast_profile", "slow", "slow_profile"):
+                np.copyto(getattr(self, name), x, where=is_first)
 
-    def _decades(self, streams: Floats, fast: Floats, expected_fast: Floats, has_season: Bools) -> Floats:
-        decades = self.tails.decades(streams)
-        decades[self.tails.n <= _WARMUP_DAYS * self._day] = 0.0
-        decades[:, 1:, :, ~has_season] = 0.0
-        suspects = self.is_count & (decades.max(axis=(0, 1, 2)) > _SUSPECT_DECADES)
-        if suspects.any():
-            at = np.flatnonzero(suspects)
-            sums = fast[:, at] * self._weights[:, None]
-            for i, reference in enumerate((np.broadcast_to(self.level, fast.shape), expected_fast, expected_fast)):
-                bound = _poisson_decades(sums, reference[:, at] * self._weights[:, None])
-                decades[:, i, :, at] = np.minimum(decades[:, i, :, at], np.moveaxis(bound, -1, 0)[:, None, :])
-        return decades
+    def _look(self, time_us: int, x: Floats) -> _Sight:
+        seasonal, has_season = self.season.expect(time_us)
+        expected = np.where(has_season, seasonal + self.bias, self.medium)
+        profile = np.where(has_season, seasonal, self.level)
+        fast = self.fast + self._a_fast * (x - self.fast)
+        fast_expected = self.fast_expected + self._a_fast * (expected - self.fast_expected)
+        fast_profile = self.fast_profile + self._a_fast * (profile - self.fast_profile)
+        local = self._local(fast_profile)
+        up = np.stack((fast - self.level, fast - fast_expected, _root(fast) - _root(local)))
+        sigma = self.tails.sigma(_SMALLEST_SHARE * np.abs(self.level))
+        streams = np.stack((up, -up))
+        return _Sight(x, expected, profile, has_season, fast, fast_expected, fast_profile, local, streams, sigma)
 
-    def _decide(self, time_us: int, score: Floats, is_there: Bools) -> Bools:
-        passed = np.where(self.n > 0, time_us - self.was_us, 0)
-        self.habit *= np.where(is_there, 0.5 ** (passed / _DAY_US), 1.0)
-        is_decision = is_there & (score >= self.limit + self.habit)
-        is_decision &= time_us - self.told_us >= self._params.dead_time_s * 1e6
-        self.habit += _HABIT_DECADES * is_decision
-        np.copyto(self.told_us, time_us, where=is_decision)
-        np.copyto(self.was_us, time_us, where=is_there)
-        return is_decision
+    def _local(self, fast_profile: Floats) -> Floats:
+        """Return what the hours before let expect: their mean, carried on as the season goes."""
+        ratio = (self.slow + 1e-9) / (np.maximum(self.slow_profile, 0.0) + 1e-9)
+        ratio = np.minimum(np.maximum(ratio, 1.0 / _MAX_RATIO), _MAX_RATIO)
+        carried = np.where(self.slow_profile > 0.0, fast_profile * ratio, self.slow)
+        if self.is_signed.any():
+            carried = np.where(self.is_signed, fast_profile + self.slow - self.slow_profile, carried)
+        return carried
 
-    def _learn(
-        self,
-        time_us: int,
-        x: Floats,
-        expected: Floats,
-        streams: Floats,
-        means: tuple[Floats, Floats],
-        where: tuple[Bools, Bools],
-    ) -> None:
-        is_there, has_season = where
-        is_learned = np.broadcast_to(is_there, streams.shape).copy()
-        is_learned[:, 1:, :, :] &= has_season
-        self.tails.learn(streams, time_us // _DAY_US, self._day, is_learned)
-        np.copyto(self.fast, means[0], where=is_there)
-        np.copyto(self.expected_fast, means[1], where=is_there)
-        self.is_count &= ~is_there | ((x >= 0.0) & (x == np.floor(x)))
-        n = self.n + 1
-        clip = np.where(n > 20, _CLIP * self.spread, np.inf)
+    def _judge(self, sight: _Sight, minute: int) -> tuple[Floats, Floats]:
+        """Return the decades of all streams: as they are, and without what recurs or a Poisson count would show."""
+        raw = self.tails.decades(sight.streams, sight.sigma)
+        raw *= self.tails.n > _WARMUP_DAYS * self._day
+        raw[:, 1] *= sight.has_season
+        at = np.flatnonzero(raw.max(axis=(0, 1, 2)) > _SUSPECT_DECADES)
+        if not len(at):
+            return raw, raw
+        decades = raw.copy()
+        some = raw[..., at]
+        is_suspect = some > _SUSPECT_DECADES
+        recent = Recurrences(some.shape)
+        take(self.recurrences, recent, at)
+        some[is_suspect & recent.is_known(sight.streams[..., at], minute)] = 0.0
+        references = np.stack((np.broadcast_to(self.level, sight.fast.shape), sight.fast_expected, sight.local))
+        bound = _poisson_decades(sight.fast[:, at] * self._weights, references[..., at] * self._weights)
+        decades[..., at] = np.where(is_suspect & self.is_whole[at], np.minimum(some, bound), some)
+        return raw, decades
+
+    def _learn(self, time_us: int, minute: int, sight: _Sight) -> None:
+        x = sight.x
+        is_season = sight.has_season
+        is_large = (sight.streams > SIGMAS * np.sqrt(self.tails.square)) & (self.tails.n > 4)
+        is_large[:, 1] &= is_season
+        self.recurrences.learn(sight.streams, is_large, minute)
+        self._learn_tails(sight)
+        self.fast, self.fast_expected, self.fast_profile = sight.fast, sight.fast_expected, sight.fast_profile
+        is_whole = x == np.floor(x)
+        self.is_whole &= is_whole & (x >= 0.0)
+        self.is_signed |= x < 0.0
+        n = self.n + 1.0
+        clip = np.where(n > _N_SETTLING, _CLIP * self.spread, np.inf)
+        near = np.minimum(np.maximum(x, sight.expected - clip), sight.expected + clip)
+        a_slow = np.maximum(self._a_slow, 1.0 / n)
+        self.slow += a_slow * (near - self.slow)
+        self.slow_profile += a_slow * (sight.profile - self.slow_profile)
         off = x - self.level
-        season_off = np.clip(x - expected, -clip, clip)
-        medium_off = np.clip(x - self.medium, -clip, clip)
-        self.level += np.where(is_there, np.maximum(self._a_level, 1.0 / n) * np.clip(off, -clip, clip), 0.0)
-        self.medium += np.where(is_there, np.maximum(self._a_medium, 1.0 / n) * medium_off, 0.0)
-        self.bias += np.where(is_there & has_season, self._a_bias * season_off, 0.0)
-        spread_off = np.minimum(np.abs(off), clip) - self.spread
-        self.spread += np.where(is_there, np.maximum(self._a_day, 1.0 / n) * spread_off, 0.0)
-        self.season.learn(time_us, x, _CLIP * self.spread, is_there)
-        self.n += is_there
+        self.level += np.maximum(self._a_level, 1.0 / n) * np.minimum(np.maximum(off, -clip), clip)
+        medium_off = np.minimum(np.maximum(x - self.medium, -clip), clip)
+        self.medium += np.maximum(self._a_medium, 1.0 / n) * medium_off
+        self.bias += np.where(is_season, self._a_bias * (near - sight.expected), 0.0)
+        self.spread += np.maximum(self._a_spread, 1.0 / n) * (np.minimum(np.abs(off), clip) - self.spread)
+        self.season.learn(time_us, x, _CLIP * self.spread)
+        self.n = n
+
+    def _learn_tails(self, sight: _Sight) -> None:
+        """Learn the streams' tails; those against the season only where there is one."""
+        if sight.has_season.all():
+            self.tails.learn(sight.streams, sight.sigma)
+            return
+        kept = {name: getattr(self.tails, name)[..., 1, :, :].copy() for name in self.tails.ARRAYS}
+        self.tails.learn(sight.streams, sight.sigma)
+        for name, before in kept.items():
+            array = getattr(self.tails, name)
+            array[..., 1, :, :] = np.where(sight.has_season, array[..., 1, :, :], before)
+
+    def _parts(self) -> tuple[Any, ...]:
+        return (self, self.season, self.tails, self.recurrences, self.habits)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state."""
-        arrays = {name: getattr(self, name).tobytes() for name in _ARRAYS}
-        return {"n_series": len(self.n), "season": self.season.snapshot(), "tails": self.tails.snapshot(), **arrays}
+        parts = [save(part) for part in self._parts()]
+        return {"n_series": len(self.n), "parts": parts}
 
     @classmethod
     def restore(cls, state: dict[str, Any], params: BankParams = DEFAULTS) -> SeriesBank:
         """Return the bank whose `snapshot` this is."""
         self = cls(state["n_series"], params)
-        self.season.restore(state["season"])
-        self.tails.restore(state["tails"])
-        for name in _ARRAYS:
-            array = getattr(self, name)
-            array[...] = np.frombuffer(state[name], dtype=array.dtype).reshape(array.shape)
+        for part, saved in zip(self._parts(), state["parts"], strict=True):
+            load(part, saved)
         return self
 
+    @property
+    def n_bytes(self) -> int:
+        """Size of the state of one series."""
+        total: int = sum(getattr(part, name).nbytes for part in self._parts() for name in part.ARRAYS)
+        return total // max(len(self.n), 1)
 
-_ARRAYS = (
-    "n",
-    "level",
-    "medium",
-    "bias",
-    "spread",
-    "fast",
-    "expected_fast",
-    "is_count",
-    "habit",
-    "told_us",
-    "was_us",
-)
+
+def _limit(judgements_a_day: float, false_alarms: float) -> float:
+    return max(log10(judgements_a_day / false_alarms) + _LIMIT_DECADES, 1.0)
 
 
 def _window_steps(params: BankParams) -> Floats:
@@ -254,9 +322,9 @@ def _root(x: Floats) -> Floats:
 def _poisson_decades(x: Floats, mean: Floats) -> Floats:
     """Return the Chernoff bound on the Poisson tail of each x, in decades: `tails.count_decades` for arrays."""
     mean = np.maximum(mean, 1e-6)
+    x = np.maximum(x, 0.0)
     size = 1e6
-    with np.errstate(divide="ignore", invalid="ignore"):
-        entropy = -(x + size) * np.log1p((x - mean) / (mean + size))
-        entropy += np.where(x > 0, x * np.log(x / mean), 0.0)
+    entropy = -(x + size) * np.log1p((x - mean) / (mean + size))
+    entropy += x * np.log(np.maximum(x, 1e-300) / mean)
     decades: Floats = np.maximum(entropy / LN10, 0.0)
     return decades
