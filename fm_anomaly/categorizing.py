@@ -13,8 +13,10 @@ from pathlib import Path
 from fm_anomaly.core.categories import fit
 from fm_anomaly.core.category_model import CategoryModel
 from fm_anomaly.core.category_values import CategoriesParams, DistinctError
+from fm_anomaly.core.taxonomy import Taxonomy
 from fm_anomaly.errors import ModelError
 from fm_anomaly.storage.category_edits import load_edits
+from fm_anomaly.storage.default_models import load_default
 from fm_anomaly.storage.model_registry import Registry
 
 KIND = "error-categories"
@@ -56,7 +58,7 @@ def categorize(
             previous = load_model(root, name, registry=registry)
     except ModelError as exc:
         on_refused(f"{exc} (this run begins anew)")
-    model = fit(errors, params, previous=previous, edits=load_edits(root, name))
+    model = fit(errors, params, previous=previous, edits=load_edits(root, name), taxonomy=default_taxonomy())
     starts = [each.first_us for each in errors if each.first_us is not None]
     ends = [each.last_us for each in errors if each.last_us is not None]
     fitted_on = {
@@ -68,6 +70,21 @@ def categorize(
     }
     told = {"params": asdict(model.params), "metrics": model.metrics, "fitted_on": fitted_on}
     return Categorized(model, registry.save(name, model.to_state(), kind=KIND, **told))
+
+
+def default_taxonomy() -> Taxonomy:
+    """Return the taxonomy that comes with the package."""
+    return Taxonomy.from_state(load_default("error-taxonomy")[0])
+
+
+def model_in_use(root: Path, name: str = KIND) -> CategoryModel:
+    """Return the model in use under `root`, the one that comes with the package where none was fitted yet.
+
+    Raises ModelError where the one in use is refused.
+    """
+    if Registry(root).active(name) is None:
+        return CategoryModel.from_state(load_default(name)[0])
+    return load_model(root, name)
 
 
 def load_model(root: Path, name: str = KIND, *, registry: Registry | None = None) -> CategoryModel:

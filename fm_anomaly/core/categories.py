@@ -24,6 +24,7 @@ from fm_anomaly.core.category_names import Member, name_of
 from fm_anomaly.core.category_values import CategoriesParams, CategoryChange, DistinctError, ErrorCategory
 from fm_anomaly.core.error_groups import group_ids
 from fm_anomaly.core.error_texts import ErrorText, exception_type, read_errors
+from fm_anomaly.core.taxonomy import Taxonomy
 from fm_anomaly.core.term_weights import fit_weights
 from fm_anomaly.errors import ModelError
 
@@ -63,6 +64,7 @@ def fit(
     *,
     previous: CategoryModel | None = None,
     edits: CategoryEdits | None = None,
+    taxonomy: Taxonomy | None = None,
 ) -> CategoryModel:
     """Cluster `errors` into named categories; what says the same is one, its counts added.
 
@@ -74,6 +76,8 @@ def fit(
         The run before: its categories keep their ids where their errors are still together.
     edits
         What people decided: names, merges, pinned groups.
+    taxonomy
+        Gives each category its class; without one it has none.
 
     Raises
     ------
@@ -100,7 +104,7 @@ def fit(
         category_id in run.sticky or len(rows) > 1 or int(counts[rows].sum()) >= params.min_count
         for category_id, rows in zip(ids, members, strict=True)
     ]
-    categories = _named(kept, members, ids, params, edits)
+    categories = _classed(_named(kept, members, ids, params, edits), kept, members, taxonomy)
     order = sorted((at for at in range(len(ids)) if is_kept[at]), key=lambda at: (-categories[at].count, ids[at]))
     place = {at: n for n, at in enumerate(order)}
     centroids = means(vectors, found.labels)
@@ -283,6 +287,22 @@ def _named(
         out[at] = replace(out[at], name=name, is_named=chosen is not None)
         taken.add(name)
     return out
+
+
+def _classed(
+    categories: Sequence[ErrorCategory],
+    errors: Sequence[DistinctError],
+    members: Sequence[_Ints],
+    taxonomy: Taxonomy | None,
+) -> list[ErrorCategory]:
+    """Return categories with the class of their most typical error."""
+    if taxonomy is None:
+        return list(categories)
+    firsts = [errors[int(rows[0])].said for rows in members]
+    return [
+        replace(each, kind=str(taxonomy.classify(said.message, said.exc_type).kind))
+        for each, said in zip(categories, firsts, strict=True)
+    ]
 
 
 def _category(

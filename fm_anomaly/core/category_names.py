@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from fm_anomaly.core.error_terms import plain_words
 
-MAX_WORDS = 9
+MAX_WORDS = 12
 MAX_MESSAGE_CHARS = 90
 
 
@@ -96,10 +96,21 @@ def _said(members: Sequence[Member], exc_type: str) -> str:
         for word in {word.lower() for word in plain_words(_bare(each.message, each.exc_type))}:
             share[word] += each.weight  # type: ignore[assignment]
     least = 0.5 * sum(each.weight for each in members)
-    text = _VALUE.sub(" ", _bare(members[0].message, members[0].exc_type))
-    kept = [piece for piece in text.split() if _is_shared(piece, share, least)]
-    kept = [piece for piece in kept if exc_type == "" or piece.strip(":;,.()[]'\"") != exc_type]
-    return _clipped(_tidy(kept[:MAX_WORDS]))
+    pieces = _VALUE.sub(" … ", _bare(members[0].message, members[0].exc_type)).split()
+    marked = [piece if piece != "…" and _is_shared(piece, share, least) else "…" for piece in pieces]
+    marked = [piece for piece in marked if exc_type == "" or piece.strip(":;,.()[]'\"") != exc_type]
+    # what was left out shows as one sign; words count, signs do not
+    kept: list[str] = []
+    n_words = 0
+    for piece in marked:
+        if n_words == MAX_WORDS:
+            break
+        if piece != "…":
+            n_words += 1
+        elif not kept or kept[-1] == "…":
+            continue
+        kept.append(piece)
+    return _clipped(_tidy(kept))
 
 
 def _bare(message: str, exc_type: str) -> str:
@@ -127,11 +138,11 @@ def _is_shared(piece: str, share: Counter[str], least: float) -> bool:
 def _tidy(pieces: list[str]) -> str:
     text = " ".join(pieces)
     text = re.sub(r"\s+([,;:.)\]])", r"\1", re.sub(r"([(\[])\s+", r"\1", text))
-    text = re.sub(r"\(\s*\)|\[\s*\]|''|\"\"|``", "", text)
-    text = re.sub(r"\s+", " ", text).strip(" ,;:.-=>«»'\"`|")
+    text = re.sub(r"\(\s*…?\s*\)|\[\s*…?\s*\]|'\s*…?\s*'|\"\s*…?\s*\"|``", "", text)
+    text = re.sub(r"\s+", " ", text).strip(" ,;:.-=>«»'\"`|…")
     # what a cut leaves dangling
     while text.rsplit(" ", 1)[-1].lower() in _DANGLING and " " in text:
-        text = text.rsplit(" ", 1)[0].rstrip(" ,;:.-=>")
+        text = text.rsplit(" ", 1)[0].rstrip(" ,;:.-=>…")
     return _balanced(text)
 
 

@@ -15,7 +15,10 @@ from fm_anomaly.errors import ModelError
 from fm_anomaly.storage import restricted_pickle
 from fm_anomaly.storage.model_registry import MANIFEST, MODEL_FILE, Manifest, read_manifest
 
-SHA256: dict[str, str] = {}
+SHA256: dict[str, str] = {
+    "error-categories": "2bc7f3742b59a9aa33b25192b75e37d81de3152c77e17a76c6bdab28500d3de1",
+    "error-taxonomy": "37169c8edfa11888a2aceb64db66ee46eebcad9583e7ebc036abc7168669ec3c",
+}
 """SHA-256 of model.joblib of each model that ships."""
 
 
