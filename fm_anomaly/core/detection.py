@@ -72,6 +72,8 @@ class Detection:
         self._limits = Limits.of(params)
         self._streams: dict[StreamKey, StreamSeries] = {}
         self._due: list[tuple[int, StreamKey]] = []
+        self._unheard = (-1, -1)
+        """First and last bucket of the latest span in which nobody listened."""
 
     def close(self, start_us: int, buckets: Sequence[ClosedBucket], *, end_us: int | None = None) -> list[Anomaly]:
         """Judge and learn the bucket that starts at ``start_us``; return anomalies by (tick, stream, kind, subject).
@@ -87,6 +89,8 @@ class Detection:
             series = self._series(bucket.stream, at)
             if series is None:
                 continue
+            if at > self._unheard[1] and self._is_unheard(series, at):
+                self._pass_over(series)
             before = series.due_at
             found = series.close(at, bucket, is_whole=is_whole)
             if series.due_at >= 0 and series.due_at != before:
@@ -130,6 +134,22 @@ class Detection:
         out = [replace(self._anomaly(series, at, bucket.end_us, each, n, n_errors), is_early=True) for each in found]
         out.sort(key=lambda a: a.order)
         return out
+
+    def unheard(self, from_us: int, until_us: int) -> None:
+        """Say that nobody listened in a span: who says nothing in it was not silent, and its emptiness is no drop."""
+        self._unheard = (from_us // self._bucket_us, until_us // self._bucket_us)
+
+    def _is_unheard(self, series: StreamSeries, at: int) -> bool:
+        """Return whether bucket ``at`` is the first to judge since a span in which nobody listened."""
+        first, last = self._unheard
+        return series.last_at <= last and first <= at and series.passed_at < last and series.last_at < at
+
+    def _pass_over(self, series: StreamSeries) -> None:
+        last = self._unheard[1]
+        series.passed_at = last
+        series.pass_over(last)
+        if series.due_at >= 0:
+            heapq.heappush(self._due, (series.due_at, series.key))
 
     def merge(self, stream: StreamKey, old: int, into: int) -> None:
         """Say that template ``old`` of a stream is from now on counted as ``into``: what both taught is joined."""
@@ -218,6 +238,9 @@ class Detection:
             if not self._is_due(due, key):
                 continue
             series = self._streams[key]
+            if self._is_unheard(series, due):
+                self._pass_over(series)
+                continue
             for finding in series.miss(due):
                 out.append(self._anomaly(series, due, (due + 1) * self._bucket_us, finding, 0, 0))
             if series.due_at >= 0:
@@ -227,13 +250,19 @@ class Detection:
     def snapshot(self) -> dict[str, Any]:
         """Return the state."""
         streams = [series.snapshot() for series in self._streams.values()]
-        return {"bucket_s": self.params.bucket_s, "beyond": self.n_streams_beyond, "streams": streams}
+        return {
+            "bucket_s": self.params.bucket_s,
+            "beyond": self.n_streams_beyond,
+            "unheard": list(self._unheard),
+            "streams": streams,
+        }
 
     @classmethod
     def restore(cls, state: dict[str, Any], params: DetectionParams = DEFAULTS) -> Detection:
         """Return the detection whose `snapshot` this is."""
         self = cls(params)
         self.n_streams_beyond = state["beyond"]
+        self._unheard = (state["unheard"][0], state["unheard"][1])
         for item in state["streams"]:
             series = StreamSeries.restore(item, params, self._limits)
             self._streams[series.key] = series

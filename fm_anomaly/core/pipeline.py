@@ -140,6 +140,11 @@ class Pipeline:
             events += self._close_due(now_us)
         return events
 
+    def unheard(self, downtime_us: int) -> None:
+        """Say that nobody listened for so long after the newest record: who was not heard then was not silent."""
+        if self.windows.clock_us is not None:
+            self.detection.unheard(self.windows.clock_us, self.windows.clock_us + downtime_us)
+
     def flush(self) -> list[AlertEvent]:
         """Say that the input has ended: every record and every bucket is judged as far as it goes."""
         return self._end_records() + self.end()

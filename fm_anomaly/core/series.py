@@ -59,6 +59,8 @@ class StreamSeries:
         self.due_at = -1
         """Empty bucket in which silence is decided, or in which an open one is adopted; -1 for none."""
         self.silent_since = -1
+        self.passed_at = -1
+        """Last bucket of the time that was let pass because nobody listened."""
         self.n_records = 0
         self.overflow = 0
         """Records of templates, exceptions and operations beyond the caps."""
@@ -109,6 +111,15 @@ class StreamSeries:
         self.silent_since = at
         self.due_at = at + self._params.silence_adopt_s // self._params.bucket_s
         return [Finding(AnomalyKind.SILENCE, "", reading, True, start_us)]
+
+    def pass_over(self, at: int) -> None:
+        """Let the time up to and including bucket ``at`` pass unjudged: nobody listened."""
+        if self.silent_since >= 0:
+            return
+        self.rate.detector.hold(at)
+        self.share.detector.hold(at)
+        self.silence.pass_over(at)
+        self.due_at = self.silence.due(0)
 
     def merge(self, old: int, into: int) -> None:
         """Join what is known of two templates, so that the sum of their counts is no burst and no news."""
@@ -399,6 +410,7 @@ class StreamSeries:
                 self.silent_since,
                 self.others_at,
                 self.news_since,
+                self.passed_at,
             ],
             "counts": [self.n_records, self.overflow],
             "fast": [self.fast.peak, self.fast_errors.peak],
@@ -413,9 +425,9 @@ class StreamSeries:
     @classmethod
     def restore(cls, state: dict[str, Any], params: DetectionParams, limits: Limits) -> StreamSeries:
         """Return the series whose `snapshot` this is."""
-        first_at, last_at, due_at, silent_since, others_at, news_since = state["ats"]
+        first_at, last_at, due_at, silent_since, others_at, news_since, passed_at = state["ats"]
         self = cls(StreamKey(*state["key"]), first_at, params, limits, others_at)
-        self.news_since = news_since
+        self.news_since, self.passed_at = news_since, passed_at
         self.last_at, self.due_at, self.silent_since = last_at, due_at, silent_since
         self.n_records, self.overflow = state["counts"]
         self.fast.peak, self.fast_errors.peak = state["fast"]

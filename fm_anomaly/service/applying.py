@@ -120,6 +120,13 @@ class Applier:
             return self._close(seq) if self._waiting_bytes >= self.params.group_bytes else None
         return self._close(seq, entry)
 
+    def adopt(self, name: str, pipeline: Pipeline) -> None:
+        """Take a pipeline that has learned elsewhere; nobody has listened since its newest record."""
+        tenant = self.tenants[name] = Tenant(pipeline, Received())
+        tenant.clock_us = pipeline.windows.clock_us
+        if self._last_us is None:
+            self._last_us = tenant.clock_us
+
     @property
     def last_us(self) -> int | None:
         """Receipt of the last entry, µs; None before any."""
@@ -131,10 +138,12 @@ class Applier:
         return len(self._waiting)
 
     def _start(self, at_us: int) -> None:
+        down_us = max(at_us - self._last_us, 0) if self._last_us is not None else 0
         self._last_us = at_us
         for tenant in self.tenants.values():
             tenant.batch_at_us = self._elapsed_us
             tenant.clock_us = tenant.pipeline.windows.clock_us
+            tenant.pipeline.unheard(down_us)
             tenant.gap_us = max(tenant.gap_us, self.params.start_grace_s * US_PER_S)
 
     def _pass_time(self, at_us: int) -> None:

@@ -15,8 +15,6 @@ from fm_anomaly.core.changes import Changes
 from fm_anomaly.core.pipeline import Pipeline
 from fm_anomaly.errors import UsageError
 from fm_anomaly.scanning import Readable, scan
-from fm_anomaly.service.accounting import Received
-from fm_anomaly.service.applying import Tenant
 from fm_anomaly.service.restoring import restored, save
 from fm_anomaly.service.running import ServiceParams
 from fm_anomaly.storage import Store
@@ -68,8 +66,7 @@ def backfill(
     def keep(pipeline: Pipeline) -> None:
         history.note(pipeline.advance(pipeline.windows.clock_us or 0))
         history.is_over = True
-        known = found.applier.tenants[tenant] = Tenant(pipeline, Received())
-        known.clock_us = pipeline.windows.clock_us
+        found.applier.adopt(tenant, pipeline)
         save(folder, found.applier, found.batch_ids, found.positions)
 
     scan(sources, pipeline=history.pipeline, default_us=default_us, on_events=history.note, before_end=keep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from random import Random
 
 import msgspec
@@ -15,6 +16,9 @@ from fm_anomaly.core.detection import Detection
 from fm_anomaly.core.features import ClosedBucket, TemplateCount
 from fm_anomaly.core.frames import StreamKey
 from fm_anomaly.core.incidents import Incident, group
+from fm_anomaly.core.pipeline import Pipeline
+from fm_anomaly.core.sources import SourceName
+from fm_anomaly.core.state import Snapshot
 from tests.core.simulated import DAY, MINUTE_US, START_US, Plant, simulate
 
 Minutes = Iterable[tuple[int, list[ClosedBucket]]]
@@ -291,3 +295,36 @@ def _shifted(bucket: ClosedBucket, minutes: int) -> ClosedBucket:
     return ClosedBucket(
         bucket.stream, bucket.start_us + by, bucket.end_us + by, bucket.n_records, bucket.n_errors, templates
     )
+
+
+def _spoken(at_s: int, seconds: int, services: tuple[str, ...]) -> bytes:
+    """Return lines of services that say something every three seconds."""
+    lines = []
+    for second in range(at_s, at_s + seconds, 3):
+        stamp = datetime.fromtimestamp(START_US // 1_000_000 + second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        lines += [f"{stamp} INFO [{service}] request {second} served\n" for service in services]
+    return "".join(lines).encode()
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_nobody_was_silent_while_nobody_listened(is_told: bool) -> None:
+    """After an hour of downtime the first service to come back makes nobody silent, and no rate drop."""
+    pipeline, name = Pipeline(), SourceName("live", "app")
+    events = pipeline.observe(name, _spoken(0, 3600, ("api", "worker")))
+    pipeline = Pipeline.restore(Snapshot.from_bytes(pipeline.snapshot().to_bytes()))
+    if is_told:
+        pipeline.unheard(3600 * 1_000_000)
+    events += pipeline.observe(name, _spoken(7200, 20, ("api",)))
+    events += pipeline.observe(name, _spoken(7220, 1200, ("api", "worker")))
+    kinds = {event.alert.kind for event in events}
+    assert kinds == (set() if is_told else {AnomalyKind.SILENCE})
+
+
+def test_a_silence_after_the_downtime_is_found() -> None:
+    """Who does not come back once somebody listens again is silent."""
+    pipeline, name = Pipeline(), SourceName("live", "app")
+    pipeline.observe(name, _spoken(0, 3600, ("api", "worker")))
+    pipeline.unheard(3600 * 1_000_000)
+    events = pipeline.observe(name, _spoken(7200, 1200, ("api",)))
+    assert [(e.alert.kind, e.alert.stream.service) for e in events] == [(AnomalyKind.SILENCE, "worker")]
+    assert events[0].alert.start_us >= START_US + 3600 * 1_000_000

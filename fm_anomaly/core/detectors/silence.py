@@ -89,6 +89,10 @@ class SilenceDetector:
         self.suspect = gap
         self.last = at - 1
 
+    def pass_over(self, at: int) -> None:
+        """Let the time up to and including bucket ``at`` pass: nobody listened, so nobody was silent."""
+        self.last = max(self.last, at)
+
     def due(self, grace: int = 0) -> int:
         """Return the first bucket whose emptiness would be a silence, -1 if none ever would."""
         p = self._params
