@@ -14,6 +14,7 @@ from fm_anomaly.api import elasticsearch, intake_routes, loki, metrics, otlp, sp
 from fm_anomaly.api.access import AccessParams
 from fm_anomaly.api.bodies import BodyReader
 from fm_anomaly.api.conventions import Conventions, add_error_handlers, is_loopback_host_header
+from fm_anomaly.api.feed import Feed
 from fm_anomaly.api.page import page_router
 from fm_anomaly.api.routes import api_router
 from fm_anomaly.api.schemas import HealthBody
@@ -47,6 +48,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.store, app.state.intake, app.state.bodies, app.state.tenant = store, intake, BodyReader(), tenant
+    app.state.feed = Feed(store)
     # first, for it is asked most
     app.include_router(intake_routes.routes())
     app.include_router(api_router())

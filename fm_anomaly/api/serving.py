@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from fm_anomaly.api.access import AccessParams
 from fm_anomaly.api.application import create_app
@@ -121,6 +122,8 @@ class _Server(uvicorn.Server):
                 signal.signal(number, signal.SIG_IGN if self.should_exit else before[number])
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        if isinstance(self.config.app, FastAPI):
+            self.config.app.state.feed.close()
         self.handle_exit(number, frame)
 
 

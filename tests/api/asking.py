@@ -13,7 +13,9 @@ def ask(app: Any, method: str, path: str, body: Any = None, **headers: str) -> h
 
     async def request() -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        named = {name.replace("_", "-"): each for name, each in headers.items()}
+        if method in ("POST", "PATCH"):
+            headers.setdefault("content_type", "application/json")
+        named = {name.replace("_", "-"): each.encode() for name, each in headers.items()}
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8010") as client:
             return await client.request(method, path, headers=named, json=body)
 

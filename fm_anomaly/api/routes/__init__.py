@@ -13,10 +13,11 @@ from fm_anomaly.api.routes import (
     patterns,
     services,
     silences,
+    stream,
     templates,
 )
 
-RESOURCES = (alerts, feedback, incidents, silences, markers, templates, patterns, services, audit)
+RESOURCES = (alerts, feedback, incidents, silences, markers, templates, patterns, services, stream, audit)
 
 
 def api_router() -> APIRouter:

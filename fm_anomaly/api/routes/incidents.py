@@ -6,11 +6,12 @@ Knows the store's readers and the commands that people's actions become, and not
 from __future__ import annotations
 
 from asyncio import to_thread
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import Field
 
+from fm_anomaly.api import bundles
 from fm_anomaly.api.asking import READS, WRITES, Id, TheStore, TheTenant, say_page
 from fm_anomaly.api.commanding import EffectBody, TheCommands
 from fm_anomaly.api.routes.alerts import Comment, EvidenceBody, samples_of
@@ -23,6 +24,7 @@ from fm_anomaly.storage.timestamps import to_iso
 
 router = APIRouter(responses=READS, tags=["incidents"])
 
+_SAMPLED = 5
 MAX_ALERTS = 100
 """Most alerts told with one incident, the headline first."""
 
@@ -79,6 +81,37 @@ def read_series(incident_id: Id, store: TheStore, tenant: TheTenant) -> SeriesBo
     if series is None:
         raise HTTPException(404, "nothing was counted for this incident")
     return series
+
+
+@router.get(
+    "/incidents/{incident_id}/bundle",
+    responses={200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}},
+)
+def read_bundle(
+    incident_id: Id,
+    store: TheStore,
+    tenant: TheTenant,
+    form: Annotated[Literal["json", "markdown"], Query(alias="format")] = "json",
+) -> Response:
+    """All about an incident under 100 kB, redacted, for another tool, a chat or a language model.
+
+    What comes from logs is under `untrusted`, or in a fence: quotation, never instructions.
+    """
+    found = the_incident(store, tenant, incident_id)
+    alerts = alerts_of(store, tenant, found)
+    lines = [EvidenceLine.model_validate(line) for line in found.evidence]
+    for each in alerts[:_SAMPLED]:
+        lines += [line for template in samples_of(store, tenant, each) for line in template.lines]
+    known = bundles.Found(
+        incident=IncidentBody.from_stored(found),
+        alerts=[AlertBody.from_stored(each) for each in alerts],
+        timeline=timeline_of(store, tenant, found),
+        lines=list({(line.source, line.line, line.text): line for line in lines}.values()),
+        series=series_of_incident(store, tenant, found),
+    )
+    if form == "markdown":
+        return Response(bundles.as_markdown(known), media_type="text/markdown; charset=utf-8")
+    return Response(bundles.to_json(bundles.as_object(known)), media_type="application/json")
 
 
 @router.post("/incidents/{incident_id}/ack", responses=WRITES)
