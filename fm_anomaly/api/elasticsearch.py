@@ -74,7 +74,10 @@ def _add_bulk(router: APIRouter, prefix: str) -> None:
     for path in ("{index}/_doc", "{index}/_doc/{id}", "{index}/_create/{id}"):
         router.add_api_route(f"{prefix}/{path}", one, include_in_schema=False, **options)
     shown: dict[str, Any] = {"openapi_extra": _BODY, "responses": _RESPONSES} if not prefix else {}
-    router.add_api_route(f"{prefix}/_bulk", bulk, include_in_schema=not prefix, **options, **shown)
+    for method in ("POST", "PUT"):
+        # one route a method: both stand in the schema, and an operation's id must be its own
+        options["methods"] = [method]
+        router.add_api_route(f"{prefix}/_bulk", bulk, include_in_schema=not prefix, **options, **shown)
 
 
 async def _taken(
