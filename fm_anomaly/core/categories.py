@@ -250,7 +250,10 @@ def _rows_of(labels: _Ints) -> list[_Ints]:
 def _members(labels: _Ints, vectors: Any) -> list[_Ints]:
     """Return the rows of each label, most typical first: by mean similarity with the others."""
     centroids = means(vectors, labels)
-    likeness = np.round(np.asarray(vectors.multiply(centroids[labels]).sum(axis=1)).ravel(), 9)
+    likeness = np.empty(len(labels))
+    # label by label: all rows beside their centroids at once would take gigabytes
+    for label, rows in enumerate(_rows_of(labels)):
+        likeness[rows] = np.round((vectors[rows] @ centroids[label].T).toarray().ravel(), 9)
     order = np.lexsort((np.arange(len(labels)), -likeness, labels))
     return np.split(order, np.cumsum(np.bincount(labels))[:-1])
 

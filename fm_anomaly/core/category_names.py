@@ -28,13 +28,16 @@ class Member:
     weight: float
 
 
-_TAG = r"npm ERR!|ERROR|FATAL|SEVERE|CRITICAL|Error|error|fatal|warn|WARN(?:ING)?"
-_DECORATION = re.compile(rf"^(?:\W{{0,4}}(?:{_TAG})(?=\W)[\]\s:*!]*|E {{2,}}|[\W\d_]+)+")
+_TAG = r"npm ERR|ERROR|FATAL|SEVERE|CRITICAL|Error|error|fatal|warn|WARN(?:ING)?"
+_DECORATION = re.compile(rf"^(?:\W{{0,4}}(?:{_TAG})(?=[\]:!*>|])[\]\s:*!>|]*|E {{2,}}|[\W\d_]+)+")
 _PLACE_IN_FRONT = re.compile(r"^[\w./\\+-]*[./\\][\w./\\+-]*(?:[:(\[]+\d+(?:[:,]\d+)*[)\]]*)?:?\s+")
 _VALUE = re.compile(
     r"https?://\S+|(?:[A-Za-z]:)?[\w.@~+-]*(?:/[\w.@~+:-]*)+|<[a-z*:_]+>|\b0x[0-9a-fA-F]+\b|\b[0-9a-f]{7,40}\b"
     r"|[^\s\w]*\w*\d\S*"
 )
+# numbers that say what happened and not where: a status of HTTP, an error's code
+_CODE = re.compile(r"(?<![\w.:/-])(?:[45]\d\d|[A-Z]{1,4}\d{3,5})(?![\w.:/-]*\w)")
+_PUNCTUATION = " ,;:.()[]'\""
 _ERROR_NAME = r"(?:Error|Exception|Timeout|Interrupt|Panic|Fault|panic)"
 _TYPE_IN_FRONT = re.compile(rf"^(?:[\w$]+[.:]{{1,2}})*[A-Z][\w$]*{_ERROR_NAME}: ")
 _DANGLING = frozenset(
@@ -96,8 +99,12 @@ def _said(members: Sequence[Member], exc_type: str) -> str:
         for word in {word.lower() for word in plain_words(_bare(each.message, each.exc_type))}:
             share[word] += each.weight  # type: ignore[assignment]
     least = 0.5 * sum(each.weight for each in members)
-    pieces = _VALUE.sub(" … ", _bare(members[0].message, members[0].exc_type)).split()
-    marked = [piece if piece != "…" and _is_shared(piece, share, least) else "…" for piece in pieces]
+    codes = {code for code in _CODE.findall(members[0].message) if _weight_with(code, members) > least}
+    text = _bare(members[0].message, members[0].exc_type)
+    pieces = _VALUE.sub(lambda m: m[0] if m[0].strip(_PUNCTUATION) in codes else " … ", text).split()
+    marked = [
+        piece if piece.strip(_PUNCTUATION) in codes or _is_shared(piece, share, least) else "…" for piece in pieces
+    ]
     marked = [piece for piece in marked if exc_type == "" or piece.strip(":;,.()[]'\"") != exc_type]
     # what was left out shows as one sign; words count, signs do not
     kept: list[str] = []
@@ -111,6 +118,10 @@ def _said(members: Sequence[Member], exc_type: str) -> str:
             continue
         kept.append(piece)
     return _clipped(_tidy(kept))
+
+
+def _weight_with(code: str, members: Sequence[Member]) -> float:
+    return sum(each.weight for each in members if code in each.message)
 
 
 def _bare(message: str, exc_type: str) -> str:
@@ -139,7 +150,7 @@ def _tidy(pieces: list[str]) -> str:
     text = " ".join(pieces)
     text = re.sub(r"\s+([,;:.)\]])", r"\1", re.sub(r"([(\[])\s+", r"\1", text))
     text = re.sub(r"\(\s*…?\s*\)|\[\s*…?\s*\]|'\s*…?\s*'|\"\s*…?\s*\"|``", "", text)
-    text = re.sub(r"\s+", " ", text).strip(" ,;:.-=>«»'\"`|…")
+    text = re.sub(r"…[…\s]*…", "…", re.sub(r"\s+", " ", text)).strip(" ,;:.-=>«»'\"`|…")
     # what a cut leaves dangling
     while text.rsplit(" ", 1)[-1].lower() in _DANGLING and " " in text:
         text = text.rsplit(" ", 1)[0].rstrip(" ,;:.-=>…")
@@ -157,4 +168,6 @@ def _balanced(text: str) -> str:
 
 
 def _clipped(text: str) -> str:
-    return text if len(text) <= MAX_MESSAGE_CHARS else text[: MAX_MESSAGE_CHARS - 1].rsplit(" ", 1)[0] + "…"
+    if len(text) <= MAX_MESSAGE_CHARS:
+        return text
+    return text[: MAX_MESSAGE_CHARS - 1].rsplit(" ", 1)[0].rstrip(" …") + "…"

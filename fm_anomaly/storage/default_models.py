@@ -16,7 +16,7 @@ from fm_anomaly.storage import restricted_pickle
 from fm_anomaly.storage.model_registry import MANIFEST, MODEL_FILE, Manifest, read_manifest
 
 SHA256: dict[str, str] = {
-    "error-categories": "2bc7f3742b59a9aa33b25192b75e37d81de3152c77e17a76c6bdab28500d3de1",
+    "error-categories": "396c41ca306acbc4d5625360dc237a9a8899b93db301d18b02cb530bbf6d185e",
     "error-taxonomy": "37169c8edfa11888a2aceb64db66ee46eebcad9583e7ebc036abc7168669ec3c",
 }
 """SHA-256 of model.joblib of each model that ships."""
