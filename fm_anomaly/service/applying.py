@@ -255,8 +255,10 @@ class Applier:
             snapshot = Snapshot(saved["pipeline"], saved["digest"], saved["libraries"])
             try:
                 pipeline = Pipeline.restore(snapshot, pipeline_params)
-            except SnapshotError as exc:
-                applier._on_problem("tenant_reset", {"tenant": name, "reason": str(exc)})
+            except (SnapshotError, LookupError, TypeError, ValueError) as exc:
+                # of other settings, or whole but of another build's shape: either way it cannot be gone on with
+                reason = str(exc) if isinstance(exc, SnapshotError) else f"its state is of another build ({exc!r})"
+                applier._on_problem("tenant_reset", {"tenant": name, "reason": reason})
                 applier.tenants[name] = Tenant(Pipeline(pipeline_params), received)
                 continue
             tenant = applier.tenants[name] = Tenant(pipeline, received)

@@ -227,3 +227,15 @@ def test_a_command_reaches_the_store_with_its_effect() -> None:
     outcome = applier.take(2, command_entry(NOW_US, "default", bad))
     assert outcome is not None
     assert outcome.found == ()
+
+
+def test_a_state_of_another_build_begins_anew_and_says_so() -> None:
+    """A snapshot that is whole but lacks what this build needs stops no start."""
+    applier = Applier()
+    run(log_of(3, 6), applier)
+    state = applier.snapshot()
+    del state["tenants"][0][1]["pipeline"]["detection"]
+    problems: list[str] = []
+    again = Applier.restore(state, on_problem=lambda event, fields: problems.append(event))
+    assert problems == ["tenant_reset"]
+    assert again.tenants["default"].pipeline.counts().lines == 0
