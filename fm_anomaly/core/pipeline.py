@@ -28,7 +28,7 @@ from fm_anomaly.core.commands import Command, Effect
 from fm_anomaly.core.detection import Detection
 from fm_anomaly.core.early import Check, EarlyWatch
 from fm_anomaly.core.features import ClosedBucket
-from fm_anomaly.core.frames import Severity
+from fm_anomaly.core.frames import US_PER_S, Severity
 from fm_anomaly.core.history import History
 from fm_anomaly.core.incidents import IncidentParams
 from fm_anomaly.core.markers import Marker, marker_state, markers_of
@@ -132,13 +132,18 @@ class Pipeline:
         return self.take(by_clock([self.sources[name].receive(pieces) for name, pieces in by_source.items()]))
 
     def advance(self, now_us: int) -> list[AlertEvent]:
-        """Say that it is `now_us` (event time, µs): open records end, and silence becomes visible."""
+        """Say that it is `now_us` (event time, µs): open records end, and silence becomes visible.
+
+        A second has passed at least, so that a burst is judged even where the clock waits for records.
+        """
         events = self._end_records()
         before = self.windows.clock_us
-        if before is not None and now_us > before:
+        if before is None:
+            return events
+        if now_us > before:
             self.windows.clock_us = now_us
             events += self._close_due(now_us)
-        return events
+        return events + self._look(0, 0, max(now_us, before + US_PER_S))
 
     def unheard(self, downtime_us: int) -> None:
         """Say that nobody listened for so long after the newest record: who was not heard then was not silent."""
@@ -327,7 +332,7 @@ class Pipeline:
         for number in self.windows.due(clock_us, self._wakes):
             events += self._look(0, 0, self.windows.due_us(number))
             events += self._close(number, self.windows.due_us(number), None)
-        return events + self._look(0, 0, clock_us)
+        return events
 
     def _wakes(self) -> int | None:
         """Return the first empty bucket that must be judged: a silence falls due, or an alert ends; None: none."""

@@ -158,3 +158,13 @@ def test_an_unknown_stream_is_never_looked_at() -> None:
     n = np.full(1_000, 5 * US_PER_S, dtype=np.int64)
     watch.begin(n, n, np.zeros(1_000, dtype=np.int64), np.ones(1_000, dtype=np.bool_), 1)
     assert list(watch.ticks(0, 1_000, NEVER)) == []
+
+
+def test_a_burst_that_ends_the_input_is_told_at_the_next_tick() -> None:
+    """Nothing comes behind the burst, and the clock waits: a second that passes is enough."""
+    pipeline = Pipeline()
+    error = [(BURST_S + i / 100, "ERROR", f"cannot reach billing at shard {i}") for i in range(9)]
+    quiet = [line for line in usual() if line[0] < BURST_S]
+    assert pipeline.observe(NAME, log_of(quiet, error)) == []
+    fired = pipeline.advance(0)
+    assert [e.alert.kind for e in fired if e.action is AlertAction.FIRE] == [AnomalyKind.NEW_ERROR]

@@ -27,7 +27,7 @@
       sign.className = "live off";
     };
     source.onmessage = soon;
-    for (const kind of ["alert", "incident", "event", "triggered", "updated", "resolved"]) source.addEventListener(kind, soon);
+    for (const kind of ["triggered", "updated", "resolved", "acked", "commented", "feedback", "feedback_removed", "silenced", "unsilenced", "marked", "renamed", "merged"]) source.addEventListener(kind, soon);
     addEventListener("pagehide", () => source.close());
   }
   // what a person types is not swapped away under the hands
