@@ -1,7 +1,7 @@
 """The taxonomy: what sort of thing an error is, by rules that anybody can read, then by a small classifier.
 
 Thirteen classes. A rule is a phrase that programs use for one thing; the first that fits decides, and says which it
-was. Where none fits, a linear classifier trained on texts of our own gives a class with a calibrated probability, or
+was. Where none fits, a linear classifier trained on texts of our own gives a class with a probability, or
 `unknown` where that is low. Knows messages and exception types, not clusters; needs numpy alone.
 """
 
@@ -182,7 +182,7 @@ class Taxonomy:
         return Classified(self.kinds[best], float(probability[best]), "classifier")
 
     def probabilities(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-        """Return the classifier's calibrated probabilities, one row a text, without rules."""
+        """Return the classifier's probabilities, one row a text, without rules."""
         score = np.tile(self.bias, (len(texts), 1))
         for row, text in enumerate(texts):
             columns = [at for feature in features(text) if (at := self.column.get(feature)) is not None]
