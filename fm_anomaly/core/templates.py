@@ -19,10 +19,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fm_anomaly.core.normalizing import NORMALIZER_VERSION, Normalized, fold_digits, mask_hex, normalize
+from fm_anomaly.core.normalizing import NORMALIZER_VERSION, Normalized, normalize
 from fm_anomaly.core.template_health import HealthParams, HealthState, TemplateCounts, TemplateHealth, judge, suggest
 from fm_anomaly.core.template_merging import Tokens
 from fm_anomaly.core.template_mining import MiningParams, PairMiner
+from fm_anomaly.core.template_shapes import Shapes
 from fm_anomaly.core.template_values import MergeAt, Template, template_from_plain, template_to_plain
 from fm_anomaly.core.tokens import is_word
 from fm_anomaly.errors import SnapshotError, UsageError
@@ -30,7 +31,7 @@ from fm_anomaly.errors import SnapshotError, UsageError
 Indices = NDArray[np.int64]
 
 _CODE_BITS = 32
-_HEX_FIRST_CALLS = 32
+_CODE_MASK = (1 << _CODE_BITS) - 1
 _OVERFLOW = "<overflow>"
 _FIRST_WORD = re.compile(r"[^\W\d_]{2,40}(?=$|[\s:,])")
 
@@ -86,7 +87,6 @@ class TemplateStore:
         normalizer: Callable[[str], Normalized] = normalize,
     ) -> None:
         self.params = params
-        self._normalize = normalizer
         self.templates: list[Template] = []
         self._canonical: list[int] = []
         self._canonical_cache = np.zeros(0, dtype=np.int64)
@@ -98,14 +98,10 @@ class TemplateStore:
         self._event_key_names = [""]
         self._pairs: list[_Pair] = []
         self._pair_codes: dict[int, int] = {}
-        # State, not cache: shape → code of its normalised form. First come, first kept, so that what a
-        # capped stream still knows does not depend on how long ago it was seen.
-        self._shapes: dict[str, int] = {}
-        self._codes: dict[tuple[Tokens, tuple[str, ...]], int] = {}
-        self._normalized: list[Normalized] = []
+        self._shapes = Shapes(normalizer, params.max_shapes)
         # Caches of settled answers: dropping them changes nothing but speed.
         self._known: dict[int, int] = {}
-        self._hex_first_calls = 0
+        self._pair_by_name: dict[tuple[int, str], int] = {}
         self._recent: dict[tuple[int, str], int] = {}
         # Merges of the row that is being assigned, (moved, target): rows behind it follow.
         self._moves: list[tuple[int, int]] = []
@@ -129,7 +125,7 @@ class TemplateStore:
         if not len(bodies):
             return np.zeros(0, dtype=np.int64)
         pairs = self._pairs_of(np.asarray(streams, dtype=np.int64), event_keys)
-        shapes, codes = self._codes_of(bodies)
+        shapes, codes = self._shapes.codes_of(bodies)
         raw = self._look_up(pairs, codes)
         before = self._canonical_array()
         moves = self._assign_missing(pairs, shapes, raw)
@@ -225,8 +221,7 @@ class TemplateStore:
             "event_keys": list(self._event_key_names),
             "pairs": [[p.stream, p.event_key, p.miner.snapshot()] for p in self._pairs],
             "pair_codes": [[wide, code] for wide, code in self._pair_codes.items()],
-            "shapes": [[shape, code] for shape, code in self._shapes.items()],
-            "normalized": [[list(n.key), list(n.kinds), list(n.gaps)] for n in self._normalized],
+            **self._shapes.snapshot(),
         }
 
     @classmethod
@@ -255,29 +250,25 @@ class TemplateStore:
         for stream, event_key, miner in state["pairs"]:
             store._pairs.append(_Pair(stream, event_key, PairMiner.restore(miner, params.mining)))
         store._pair_codes = dict(state["pair_codes"])
-        store._shapes = dict(state["shapes"])
-        for key, kinds, gaps in state["normalized"]:
-            store._code_of(Normalized(tuple(key), tuple(kinds), tuple(gaps)))
+        store._shapes.restore(state)
         return store
 
     # --- known messages, in columns
 
     def _pairs_of(self, streams: Indices, event_keys: pl.Series | None) -> Indices:
         """Return each record's pair number; new pairs are numbered by first appearance."""
-        wide = streams << _CODE_BITS
-        if event_keys is not None:
-            keys = event_keys.fill_null("").to_list() if event_keys.null_count() else event_keys.to_list()
-            codes = np.fromiter(map(self._event_keys.get, keys, repeat(-1)), np.int64, len(keys))
-            for row in np.flatnonzero(codes < 0).tolist():
-                codes[row] = self._event_key_code(keys[row])
-            wide = wide | codes
-        if (wide == wide[0]).all():
-            return np.full(len(wide), self._pair(int(wide[0])), dtype=np.int64)
-        distinct, first, inverse = np.unique(wide, return_index=True, return_inverse=True)
-        table = np.zeros(len(distinct), dtype=np.int64)
-        for i in np.argsort(first).tolist():
-            table[i] = self._pair(int(distinct[i]))
-        return table[inverse]
+        if event_keys is None and (streams == streams[0]).all():
+            return np.full(len(streams), self._pair(int(streams[0]) << _CODE_BITS), dtype=np.int64)
+        keys = repeat("") if event_keys is None else event_keys.fill_null("").to_list()
+        named = list(zip(streams.tolist(), keys, strict=False))
+        pairs = np.fromiter(map(self._pair_by_name.get, named, repeat(-1)), np.int64, len(named))
+        for row in np.flatnonzero(pairs < 0).tolist():
+            stream, key = named[row]
+            wide = stream << _CODE_BITS | self._event_key_code(key)
+            pairs[row] = self._pair(wide)
+            if wide in self._pair_codes and self._event_keys.get(key) == wide & _CODE_MASK:
+                self._pair_by_name[named[row]] = self._pair_codes[wide]
+        return pairs
 
     def _event_key_code(self, event_key: str) -> int:
         """Return the code of an event key; beyond the cap all new ones count as ""."""
@@ -293,33 +284,13 @@ class TemplateStore:
         code = self._pair_codes.get(wide)
         if code is not None:
             return code
-        stream, key_code = wide >> _CODE_BITS, wide & ((1 << _CODE_BITS) - 1)
+        stream, key_code = wide >> _CODE_BITS, wide & _CODE_MASK
         if key_code and len(self._pairs) >= self.params.max_pairs:
             return self._pair(stream << _CODE_BITS)
         self._streams.setdefault(stream, _Stream())
         self._pairs.append(_Pair(stream, self._event_key_names[key_code], PairMiner(self.params.mining)))
         self._pair_codes[wide] = len(self._pairs) - 1
         return len(self._pairs) - 1
-
-    def _codes_of(self, bodies: pl.Series) -> tuple[list[str], Indices]:
-        """Return each body's shape, and the code of its normalised form or -1 where that is not known."""
-        is_hex_first = self._hex_first_calls > 0
-        shapes = fold_digits(bodies, is_hex_first)
-        codes = np.fromiter(map(self._shapes.get, shapes, repeat(-1)), np.int64, len(shapes))
-        if is_hex_first:
-            self._hex_first_calls -= 1
-            return shapes, codes
-        unknown = np.flatnonzero(codes < 0)
-        if len(unknown):
-            # Only here: a shape that holds hex runs is never among the known ones, for those are masked.
-            rows = unknown.tolist()
-            masked = mask_hex(pl.Series([shapes[i] for i in rows], dtype=pl.String)).to_list()
-            codes[unknown] = np.fromiter(map(self._shapes.get, masked, repeat(-1)), np.int64, len(rows))
-            for row, shape in zip(rows, masked, strict=True):
-                shapes[row] = shape
-            # Which way is taken shows in the time only, so this need not be part of a snapshot.
-            self._hex_first_calls = _HEX_FIRST_CALLS if 2 * len(rows) > len(shapes) else 0
-        return shapes, codes
 
     def _look_up(self, pairs: Indices, codes: Indices) -> Indices:
         keys = (pairs << _CODE_BITS) | codes  # -1 | anything is -1, and that is never known
@@ -338,7 +309,7 @@ class TemplateStore:
         missing = np.flatnonzero(raw < 0)
         moves: list[MergeAt] = []
         found = []
-        code_of, known = self._shapes.get, self._known.get
+        code_of, known = self._shapes.code, self._known.get
         for row, pair_code in zip(missing.tolist(), pairs[missing].tolist(), strict=True):
             shape = shapes[row]
             code = code_of(shape)
@@ -359,17 +330,17 @@ class TemplateStore:
 
     def _assign_one(self, pair_code: int, shape: str) -> int:
         pair = self._pairs[pair_code]
-        code = self._shapes.get(shape)
+        code = self._shapes.code(shape)
         if code is None:
             if self._is_capped(pair.stream):
                 return self._coarse(pair, shape)
-            if len(self._shapes) >= self.params.max_shapes:
+            if self._shapes.is_full:
                 return self._assign_unlisted(pair_code, shape)
-            code = self._shapes[shape] = self._code_of(self._normalize(shape))
+            code = self._shapes.add(shape)
         key = (pair_code << _CODE_BITS) | code
         index = self._known.get(key)
         if index is None:
-            index = self._settle(pair, self._normalized[code], shape)
+            index = self._settle(pair, self._shapes.form(code), shape)
             if len(self._known) >= self.params.max_cached:
                 self._known.clear()
             self._known[key] = index
@@ -379,17 +350,11 @@ class TemplateStore:
         """Assign a message of a shape that came too late to be remembered as state."""
         index = self._recent.get((pair_code, shape))
         if index is None:
-            index = self._settle(self._pairs[pair_code], self._normalize(shape), shape)
+            index = self._settle(self._pairs[pair_code], self._shapes.normalize(shape), shape)
             if len(self._recent) >= self.params.max_cached:
                 self._recent.clear()
             self._recent[pair_code, shape] = index
         return index
-
-    def _code_of(self, normalized: Normalized) -> int:
-        code = self._codes.setdefault((normalized.key, normalized.kinds), len(self._normalized))
-        if code == len(self._normalized):
-            self._normalized.append(normalized)
-        return code
 
     def _settle(self, pair: _Pair, normalized: Normalized, shape: str) -> int:
         """Return the template of a normalised message, mining it where it is new."""
