@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from fm_anomaly.core import json_lines, json_table
+from fm_anomaly.core import json_table, structlog_records
 from fm_anomaly.core.calendar import Ints
 
 _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
@@ -26,7 +26,7 @@ _ESCAPE = re.compile(r"\\(.)")
 def console_frame(texts: pl.Series, offsets: Ints, index: Ints, times: pl.DataFrame, tz: str) -> pl.DataFrame:
     """Return the line frame of structlog console lines whose timestamps (`times`) end at `offsets`."""
     rows = [_console_row(text[offset:]) for text, offset in zip(texts.to_list(), offsets.tolist(), strict=True)]
-    frame = json_lines.structlog_frame(rows, index, tz, "structlog-console")
+    frame = structlog_records.frame_of_dicts(rows, index, tz, "structlog-console")
     named = [times[name] for name in ("ts_us", "zone_min", "bad_time")]
     return frame.with_columns(named).with_columns(closed=pl.lit(False))
 

@@ -111,10 +111,12 @@ def _maybe_words() -> list[str]:
 
 
 _UUID_CHARS = set("0abcdefABCDEF-")
-_MAYBE_WORDS = [re.escape(word).replace("\\ ", " ").replace("\\-", "-") for word in _maybe_words()]
-_MAYBE_WORD = re.compile("|".join(_MAYBE_WORDS))
+_MAYBE_WORDS = _maybe_words()
 # Up to a few dozen literals Rust's engine looks for with vector instructions.
-_MAYBE_WORD_PATTERNS = ["|".join(_MAYBE_WORDS[i : i + 32]) for i in range(0, len(_MAYBE_WORDS), 32)]
+_MAYBE_WORD_PATTERNS = [
+    "|".join(re.escape(word).replace("\\ ", " ").replace("\\-", "-") for word in _MAYBE_WORDS[i : i + 32])
+    for i in range(0, len(_MAYBE_WORDS), 32)
+]
 
 
 def is_quick_shape(shape: str) -> bool:
@@ -122,7 +124,7 @@ def is_quick_shape(shape: str) -> bool:
 
     There is none where no such word stands there folded, nor can have stood across the end of a uuid.
     """
-    return _MAYBE_WORD.search(shape) is None
+    return not any(word in shape for word in _MAYBE_WORDS)
 
 
 def are_quick_shapes(shapes: pl.Series) -> NDArray[np.bool_]:

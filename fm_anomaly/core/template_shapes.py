@@ -8,7 +8,7 @@ Drain3.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import repeat
+from itertools import compress, repeat
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from fm_anomaly.core.normalizing import (
     Normalized,
     are_quick_shapes,
     fold_digits,
-    is_quick_shape,
     mask_hex,
     quick_shapes,
 )
@@ -41,6 +40,8 @@ class Shapes:
         self._forms: list[Normalized] = []
         self._quick: dict[str, int] = {}
         """Those that `quick_shapes` tells for certain; a cache."""
+        self._new: list[str] = []
+        """Those that have come since it was last asked which of them are."""
         self._hex_first_calls = 0
         self.code = self._code_by_shape.get
         """The code of a shape, None where it is not known. (The dict's own method: it is asked once a message.)"""
@@ -68,6 +69,8 @@ class Shapes:
             self._hex_first_calls -= 1
             shapes = fold_digits(bodies, hex_first=True)
             return shapes, _looked_up(self._code_by_shape, shapes)
+        if self._new:
+            self._note_quick()
         texts = (bodies.fill_null("") if bodies.null_count() else bodies).to_list()
         quick = quick_shapes(texts)
         if quick is None:
@@ -88,9 +91,13 @@ class Shapes:
 
     def _keep(self, shape: str, code: int) -> int:
         self._code_by_shape[shape] = code
-        if is_quick_shape(shape):
-            self._quick[shape] = code
+        self._new.append(shape)
         return code
+
+    def _note_quick(self) -> None:
+        sure = are_quick_shapes(pl.Series(self._new, dtype=pl.String))
+        self._quick.update((shape, self._code_by_shape[shape]) for shape in compress(self._new, sure))
+        self._new.clear()
 
     def _code_of(self, form: Normalized) -> int:
         code = self._code_by_form.setdefault((form.key, form.kinds), len(self._forms))
