@@ -24,16 +24,24 @@ class Batch:
         self.frame = frame
         self.stream = stream
         self.ts_us: NDArray[np.int64] = frame["ts_us"].to_numpy()
-        self.severity: NDArray[np.int64] = frame["severity"].fill_null(0).to_numpy().astype(np.int64)
+        self.severity: NDArray[np.int64] = _numbers(frame["severity"])
         self.is_error: NDArray[np.bool_] = self.severity >= Severity.ERROR
-        self.status: NDArray[np.int64] = frame["status"].fill_null(0).to_numpy().astype(np.int64)
+        self.status: NDArray[np.int64] = _numbers(frame["status"])
 
     def evidence(self, rows: list[int]) -> list[list[object]]:
         """Return the fields of the `Evidence` of each row, as plain values."""
         if not rows:
             return []
         some = self.frame["source", "line", "ts_us", "service", "raw"][rows]
-        return [list(row) for row in some.with_columns(pl.col("raw").str.slice(0, _EVIDENCE_CHARS)).iter_rows()]
+        return [[*told, raw and raw[:_EVIDENCE_CHARS]] for *told, raw in some.iter_rows()]
+
+
+def _numbers(column: pl.Series) -> NDArray[np.int64]:
+    """Return a column with 0 for null."""
+    n_null = column.null_count()
+    if n_null == len(column):
+        return np.zeros(len(column), dtype=np.int64)
+    return (column.fill_null(0) if n_null else column).to_numpy().astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def card_rows(lines: pl.Series, ends: NDArray[np.int64], text: bytes) -> NDArray
     return rows[is_card]
 
 
-_BLOCK_BYTES = 256 * 1024
+_BLOCK_BYTES = 128 * 1024
 
 
 # Digits (1) and gaps (0) of numbers in groups, as printed on cards.
@@ -52,8 +52,11 @@ def _card_places(data: NDArray[np.uint8]) -> NDArray[np.int64]:
     it finds is then looked at with its neighbourhood, as bits first and then as bytes.
     """
     digits = np.zeros(-(-len(data) // 8) + 4, dtype=np.uint8)  # two empty groups before and after
+    values, is_digit = np.empty(_BLOCK_BYTES, dtype=np.uint8), np.empty(_BLOCK_BYTES, dtype=np.bool_)
     for start in range(0, len(data), _BLOCK_BYTES):
-        bits = np.packbits((data[start : start + _BLOCK_BYTES] - np.uint8(48)) < np.uint8(10))
+        n = min(_BLOCK_BYTES, len(data) - start)
+        np.subtract(data[start : start + n], np.uint8(48), out=values[:n])
+        bits = np.packbits(np.less(values[:n], np.uint8(10), out=is_digit[:n]))
         digits[start // 8 + 2 : start // 8 + 2 + len(bits)] = bits
     groups = np.flatnonzero(np.bitwise_count(digits[2:-2]) >= _MIN_DIGITS)
     groups = groups[_RUNS[digits[groups + 2]]]

@@ -49,6 +49,10 @@ def durations(bodies: pl.Series) -> pl.Series:
     >>> durations(pl.Series(["done in 2.487s", "took 1,200 ms (limit 30 s)", "ok duration_ms=6.5"])).to_list()
     [2487.0, None, 6.5]
     """
+    if len(bodies) <= _FEW:
+        told = [_told(body) for body in bodies.to_list()]
+        if _ODD not in told:
+            return pl.Series(bodies.name, told, dtype=pl.Float64)
     found = bodies.to_frame("hit").with_columns(pl.col("hit").str.extract_all(_DURATION))
     one = pl.when(pl.col("hit").list.len() == 1).then(pl.col("hit").list.get(0, null_on_oob=True))
     hits, hit = found.select(one.alias("hit")), pl.col("hit")
@@ -59,6 +63,34 @@ def durations(bodies: pl.Series) -> pl.Series:
     behind = hits.select(value.alias(bodies.name)).to_series()
     keyed = bodies.str.contains(_KEYED) & behind.is_null()
     return behind.zip_with(~keyed, _keyed(bodies)) if keyed.any() else behind
+
+
+def _told(body: str | None) -> float | None:
+    """Return what `durations` does, for one message; `_ODD` where the two engines may not read it alike."""
+    if body is None:
+        return None
+    if not body.isascii():
+        return _ODD
+    hits = _DURATION_ONE.findall(body)
+    if len(hits) == 1 and hits[0][0] != "-":
+        hit: str = hits[0]
+        number, factor = hit.strip(_LEAD + _UNIT_CHARS), _UNITS.get(hit.lstrip(_LEAD + "0123456789.,"))
+    else:
+        keyed = _KEYED_ONE.search(body)
+        if keyed is None:
+            return None
+        number, factor = keyed[2], _UNITS.get(keyed[1])
+    if len(number) > _MAX_DIGITS or factor is None:
+        return _ODD
+    return float(number.replace(",", "")) * factor
+
+
+_FEW = 256
+"""Rows up to which a loop is sooner done than the column's calls have begun."""
+_MAX_DIGITS = 15
+_ODD = -1.0
+_DURATION_ONE = re.compile(_DURATION.replace("(?-u:\\b)", "\\b"), re.ASCII)
+_KEYED_ONE = re.compile(_KEYED.replace("(?i-u:\\b)", "\\b").replace("(?-u:\\b)", "\\b"), re.ASCII)
 
 
 def _keyed(bodies: pl.Series) -> pl.Series:

@@ -54,7 +54,7 @@ class OwnPatterns:
     def applied(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return `body` and `event_key` of a record frame, as the templates are to see them."""
         if not self._patterns:
-            return frame.select("body", "event_key")
+            return frame[["body", "event_key"]]
         seen = frame.select("service", "event_key", "body", pl.col("body").fill_null("").alias("said"))
         for pattern in reversed(self._patterns.values()):
             hit = pl.col("said").str.contains(pattern.expression)

@@ -165,13 +165,12 @@ class _Batch:
         *,
         is_last: bool,
     ) -> None:
-        series = physical
-        self._wrapped = prefixes.unwrap(physical.to_list()) if prefixes.is_wrapped(physical, text) else None
+        self._lines = TextLines.of(physical, text)
+        self._wrapped = prefixes.unwrap(physical.to_list()) if prefixes.is_wrapped(self._lines) else None
         if self._wrapped:
             prefixes.redact_joined(self._wrapped, redaction)
-            series, text = pl.Series(self._wrapped.texts, dtype=pl.String), None
-        self._lines = TextLines.of(series, text)
-        self._series = series
+            self._lines = TextLines.of(pl.Series(self._wrapped.texts, dtype=pl.String))
+        self._series = series = self._lines.series
         n = len(series)
         self._first_byte = self._lines.buffer[self._lines.starts]
         self._blank, self._binary = self._empties()
@@ -327,7 +326,11 @@ class _Batch:
         n_lines = np.bincount(owner[owned], weights[owned], minlength=end).astype(np.int64)[starts]
         frame = self._frame
         if len(starts) != frame.height:
-            frame = frame.filter(pl.Series(np.isin(frame["index"].to_numpy(), starts)))
+            index = frame["index"].to_numpy()
+            if np.array_equal(index[: len(starts)], starts):  # all that is left out is the open record
+                frame = frame[: len(starts)]
+            else:
+                frame = frame.filter(pl.Series(np.isin(index, starts)))
         joined = JoinedLines(frame, numbers[starts] + counts.lines + 1, n_lines, self._raw(starts, n_lines, owner))
         blanks = int(weights[self._blank[:end] & ~owned].sum())
         rejects = int(weights[self._binary[:end]].sum())

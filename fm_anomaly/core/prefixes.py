@@ -19,14 +19,14 @@ import polars as pl
 
 from fm_anomaly.core.calendar import Ints
 from fm_anomaly.core.redaction import RedactionParams, Redactor
+from fm_anomaly.core.text_batch import TextLines
 
 _GUARD = (
     r"^(?:\{\"log\":|[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ std(?:out|err) [FP]"
     r"|[A-Za-z][A-Za-z0-9_.\-]*[-_][0-9]+ +\| |@shipped\+? [0-9]{1,19} )"
 )
-_MARKS = (b'{"log":', b" std", b" | ", b"@shipped")
-"""One of them stands in whatever `_GUARD` matches."""
-_SMALL_BYTES = 65_536
+_BRACE, _ZERO, _NINE, _AT, _L, _T = b"{09@lT"
+_A, _Z, _LOWER = b"az "
 _CRI = re.compile(r"(\S+) (stdout|stderr) ([FP])(?::\S*)?(?: (.*))?$", re.DOTALL)
 _SHIPPED = re.compile(r"@shipped(\+?) (\d{1,19}) (\d{1,2}) (\S+) (\S+) (.*)$", re.ASCII | re.DOTALL)
 _COMPOSE = re.compile(r"([A-Za-z][A-Za-z0-9_.\-]*?)[-_]\d+ +\| (.*)$", re.DOTALL)
@@ -89,11 +89,17 @@ class _Piece:
     goes_on: bool = False
 
 
-def is_wrapped(lines: pl.Series, text: bytes | None = None) -> bool:
-    """Whether any of the lines is wrapped; `text`, the same as bytes, spares looking at a few lines one by one."""
-    if text is not None and len(text) < _SMALL_BYTES and not any(mark in text for mark in _MARKS):
-        return False
-    return bool(lines.str.contains(_GUARD).any())
+def is_wrapped(lines: TextLines) -> bool:
+    """Whether any of the lines is wrapped. Only those whose first bytes may be a wrapped line's are looked at."""
+    buffer, starts = lines.buffer, lines.starts
+    first = buffer[starts]
+    rows = np.flatnonzero(
+        ((first == _BRACE) & (buffer[starts + 2] == _L))
+        | ((first >= _ZERO) & (first <= _NINE) & (buffer[starts + 10] == _T))
+        | (((first | _LOWER) >= _A) & ((first | _LOWER) <= _Z))
+        | (first == _AT)
+    )
+    return len(rows) > 0 and bool(lines.series.gather(rows).str.contains(_GUARD).any())
 
 
 def unwrap(lines: list[str]) -> Unwrapped:

@@ -144,9 +144,12 @@ def _count_times(columns: Columns, counts: IntakeCounts) -> None:
     counts.timeless += n_null
     if n_null == len(times):
         return
-    zones = columns["zone_min"].drop_nulls().to_numpy()
-    us = times.drop_nulls().to_numpy()
-    counts.span(int(us.min()), int(us.max()))
+    zones, us = (values.drop_nulls() if values.null_count() else values for values in (columns["zone_min"], times))
+    _tally_zones(zones.to_numpy(), counts)
+    counts.span(int(us.min()), int(us.max()))  # type: ignore[arg-type]
+
+
+def _tally_zones(zones: Ints, counts: IntakeCounts) -> None:
     if (zones == zones[0]).all():
         tally(counts.zones, {_zone_name(int(zones[0])): len(zones)})
     else:

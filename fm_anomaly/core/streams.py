@@ -6,6 +6,8 @@ counted for a stream.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -31,13 +33,9 @@ class Streams:
         """Return the code of each name; `names` has no nulls. Cost: one pass, Python per distinct name."""
         if not names.len():
             return np.empty(0, dtype=np.int64)
-        if names.n_unique() == 1:
-            return np.full(names.len(), self._code(str(names[0]), names.len()), dtype=np.int64)
-        distinct = names.unique(maintain_order=True)
-        place = names.replace_strict(distinct, range(distinct.len()), return_dtype=pl.Int64).to_numpy()
-        n_by_place = np.bincount(place)
-        codes = [self._code(name, int(n)) for name, n in zip(distinct.to_list(), n_by_place, strict=True)]
-        return np.take(np.array(codes, dtype=np.int64), place)
+        n_by_name = Counter(texts := names.to_list())  # in the order of first appearance
+        code_by_name = {name: self._code(name, n) for name, n in n_by_name.items()}
+        return np.fromiter(map(code_by_name.__getitem__, texts), np.int64, len(texts))
 
     def code_of(self, key: StreamKey) -> int:
         """Return the code of a known stream."""

@@ -148,13 +148,12 @@ def _event_keys(types: Sequence[Any], layers: Sequence[Any], names: Sequence[Any
     keys = [""] * len(types)
     if not any(types):
         return keys
-    places = list(compress(range(len(types)), types))
-    parts = list(zip(*(compress(values, types) for values in (types, layers, names)), strict=True))
+    parts = list(compress(zip(types, layers, names, strict=True), types))
     try:
         found: list[str | None] = list(map(_keys.get, parts))
     except TypeError:  # an object as one of them
         found = [None] * len(parts)
-    for i, key, part in zip(places, found, parts, strict=True):
+    for i, key, part in zip(compress(range(len(types)), types), found, parts, strict=True):
         keys[i] = _event_key(part, i, rare) if key is None else key
     return keys
 

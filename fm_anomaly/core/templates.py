@@ -32,6 +32,8 @@ Indices = NDArray[np.int64]
 
 _CODE_BITS = 32
 _CODE_MASK = (1 << _CODE_BITS) - 1
+_TABLE_SIZE = 4_096
+"""Pairs of stream and event key up to which a table is cheaper than sorting."""
 _OVERFLOW = "<overflow>"
 _FIRST_WORD = re.compile(r"[^\W\d_]{2,40}(?=$|[\s:,])")
 
@@ -101,7 +103,6 @@ class TemplateStore:
         self._shapes = Shapes(normalizer, params.max_shapes)
         # Caches of settled answers: dropping them changes nothing but speed.
         self._known: dict[int, int] = {}
-        self._pair_by_name: dict[tuple[int, str], int] = {}
         self._recent: dict[tuple[int, str], int] = {}
         # Merges of the row that is being assigned, (moved, target): rows behind it follow.
         self._moves: list[tuple[int, int]] = []
@@ -259,16 +260,14 @@ class TemplateStore:
         """Return each record's pair number; new pairs are numbered by first appearance."""
         if event_keys is None and (streams == streams[0]).all():
             return np.full(len(streams), self._pair(int(streams[0]) << _CODE_BITS), dtype=np.int64)
-        keys = repeat("") if event_keys is None else event_keys.fill_null("").to_list()
-        named = list(zip(streams.tolist(), keys, strict=False))
-        pairs = np.fromiter(map(self._pair_by_name.get, named, repeat(-1)), np.int64, len(named))
-        for row in np.flatnonzero(pairs < 0).tolist():
-            stream, key = named[row]
-            wide = stream << _CODE_BITS | self._event_key_code(key)
-            pairs[row] = self._pair(wide)
-            if wide in self._pair_codes and self._event_keys.get(key) == wide & _CODE_MASK:
-                self._pair_by_name[named[row]] = self._pair_codes[wide]
-        return pairs
+        codes = np.zeros(len(streams), dtype=np.int64)
+        if event_keys is not None:
+            keys = event_keys.fill_null("").to_list() if event_keys.null_count() else event_keys.to_list()
+            codes = np.fromiter(map(self._event_keys.get, keys, repeat(-1)), np.int64, len(keys))
+            for row in np.flatnonzero(codes < 0).tolist():
+                codes[row] = self._event_key_code(keys[row])
+        distinct, inverse = _in_order(streams, codes, len(self._event_key_names))
+        return np.array([self._pair(wide) for wide in distinct], dtype=np.int64)[inverse]
 
     def _event_key_code(self, event_key: str) -> int:
         """Return the code of an event key; beyond the cap all new ones count as ""."""
@@ -429,3 +428,23 @@ class TemplateStore:
             tokens = (key[1] or "<*>", _OVERFLOW)
             coarse[key] = self._born(pair, tokens, ("" if key[1] else "*", "*"), ("", " ", ""), is_coarse=True)
         return coarse[key]
+
+
+def _in_order(streams: Indices, codes: Indices, n_codes: int) -> tuple[list[int], Indices]:
+    """Return the distinct pairs in the order of first appearance, as one number each, and which one each row has."""
+    flat = streams * n_codes + codes
+    size = (int(streams.max()) + 1) * n_codes
+    if size <= _TABLE_SIZE:
+        first = np.full(size, len(flat), dtype=np.int64)
+        first[flat[::-1]] = np.arange(len(flat) - 1, -1, -1)
+        found = np.flatnonzero(first < len(flat))
+        found = found[np.argsort(first[found])]
+        place = np.empty(size, dtype=np.int64)
+        place[found] = np.arange(len(found))
+        inverse = place[flat]
+    else:
+        values, at, inverse = np.unique(flat, return_index=True, return_inverse=True)
+        order = np.argsort(at)
+        found = values[order]
+        inverse = np.argsort(order)[inverse]
+    return [(pair // n_codes) << _CODE_BITS | (pair % n_codes) for pair in found.tolist()], inverse

@@ -229,15 +229,16 @@ class Windows:
         """Keep durations by bucket, stream and operation, in arrival order, up to the cap; arrays of one length."""
         if not bucket.size:
             return
-        names = operation.unique(maintain_order=True)
-        code = operation.replace_strict(names, range(names.len()), return_dtype=pl.Int64).to_numpy()
+        operations = operation.to_list()
+        code_by_name = {name: code for code, name in enumerate(dict.fromkeys(operations))}
+        code = np.fromiter(map(code_by_name.__getitem__, operations), np.int64, len(operations))
         first = int(bucket.min())
         key = ((bucket - first) << 40) | (stream << 20) | code
         order, starts, ends = _groups(key)
         heads = key[order[starts]]
         sorted_ms = ms[order].tolist()
         cap = self.params.max_durations
-        name_list = names.to_list()
+        name_list = list(code_by_name)
         for at, end, head in zip(starts.tolist(), ends.tolist(), heads.tolist(), strict=True):
             series = ((head >> 20) & 0xFFFFF, name_list[head & 0xFFFFF])
             kept = self.bucket((head >> 40) + first).durations.setdefault(series, [])

@@ -53,3 +53,18 @@ def test_cuts_do_not_show(bodies: list[str], cut: int) -> None:
     """A row's duration depends on the row alone."""
     parts = [durations(pl.Series(bodies[i : i + cut])) for i in range(0, len(bodies), cut)]
     assert pl.concat(parts).to_list() == durations(pl.Series(bodies)).to_list()
+
+
+PIECES = [
+    *(body for body, _ in TOLD), *NOT_TOLD, "é_duration_ms=5", "x_elapsed_s: 7", "duration_ms=6.5", "TOOK_ms=3",
+    "µ", " ", "took_us=1,000",
+    "time_h:2", "9" * 40 + "ms", "1,2ms", "~3s", "0.5 h", "-", "=",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=4).map(" ".join), st.sampled_from(["", " "]))
+def test_few_rows_are_read_as_many_are(body: str, end: str) -> None:
+    """The loop for few rows and the columns for many give one answer."""
+    bodies = pl.Series([body + end])
+    many = durations(pl.concat([bodies, pl.Series(["filler"] * 400)]))
+    assert durations(bodies).to_list() == many[:1].to_list()

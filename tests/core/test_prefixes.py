@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fm_anomaly.core.parsing import SourceParser
 from fm_anomaly.core.prefixes import MAX_PIECES, is_wrapped, shipped_header, unwrap
+from fm_anomaly.core.text_batch import TextLines
 
 
 def parse(text: str) -> pl.DataFrame:
@@ -63,19 +64,19 @@ def test_an_endless_split_line_is_ended() -> None:
     assert found.open_from == 1
 
 
-def test_the_bytes_tell_no_less_than_the_lines() -> None:
-    """Whether a line is wrapped does not depend on whether the bytes are at hand."""
+def test_a_wrapped_line_is_told_wherever_it_stands() -> None:
+    """A look at the first bytes leaves out no wrapped line, and takes no other for one."""
     wrapped = (
         '{"log":"x\\n","stream":"stdout"}',
         "2026-03-02T09:00:00.1Z stderr F x",
         "2026-03-02T09:00:00.1Z stdout P x",
         "web-1  | x",
         "db_2 | x",
+        shipped_header(1, 17, "a1", "my api") + "x",
     )
     for line in (*wrapped, "plain", "a | b", ""):
-        lines = pl.Series(["first", line])
-        assert is_wrapped(lines, f"first\n{line}".encode()) is (line in wrapped)
-        assert is_wrapped(lines) is (line in wrapped)
+        for lines in (["first", line], [line, "0"], [line]):
+            assert is_wrapped(TextLines.of(pl.Series(lines))) is (line in wrapped)
 
 
 TOKEN = "gh" + "p_aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zAabcd"

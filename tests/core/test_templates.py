@@ -9,11 +9,13 @@ import re
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fm_anomaly.core.parameters import parameters, parameters_of
 from fm_anomaly.core.template_health import HealthState, suggest
 from fm_anomaly.core.template_mining import MiningParams
-from fm_anomaly.core.templates import TemplateParams, TemplateStore, template_id
+from fm_anomaly.core.templates import TemplateParams, TemplateStore, _in_order, template_id
 from fm_anomaly.errors import SnapshotError, UsageError
 
 NAMES = ["ada", "bob", "cleo", "dan", "eve", "fay", "gus", "hal"]
@@ -220,3 +222,13 @@ def test_parameters_round_trip() -> None:
             for gap, token, kind in zip(template.gaps, template.tokens, template.kinds, strict=False)
         )
         assert text == body
+
+
+@given(st.integers(1, 3), st.integers(1, 9_000), st.data())
+def test_pairs_are_numbered_in_the_order_of_the_records(n_streams: int, n_codes: int, data: st.DataObject) -> None:
+    """By table or by sorting: each row finds its pair, and pairs stand as they came."""
+    pair = st.tuples(st.integers(0, n_streams), st.integers(0, n_codes - 1))
+    pairs = data.draw(st.lists(pair, min_size=1, max_size=30))
+    distinct, inverse = _in_order(*(np.array(column) for column in zip(*pairs, strict=True)), n_codes)
+    assert distinct == [stream << 32 | code for stream, code in dict.fromkeys(pairs)]
+    assert [distinct[i] for i in inverse.tolist()] == [stream << 32 | code for stream, code in pairs]
