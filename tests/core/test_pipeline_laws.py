@@ -211,3 +211,26 @@ def test_garbage_stays_bounded_and_raises_one_warning() -> None:
     assert len(pipeline.snapshot().to_bytes()) < 40_000_000
     assert report["incidents"] == []
     assert 1 <= len(report["intake"]["health"]) <= params.max_streams
+
+
+def test_two_workers_keyed_by_stream_give_the_alerts_of_one() -> None:
+    """Law 8: each of two pipelines takes the lines of half of the services and is told the same time at the end."""
+    lines = [line for line in sample(Format.FAULTMAVEN).splitlines(keepends=True) if line.startswith(b"{")]
+    service_by_line = {line: json.loads(line)["service.name"] for line in lines}
+    names = sorted(set(service_by_line.values()))
+    end_us = max(_time_us(line) for line in lines) + 120_000_000
+
+    def events(services: set[str]) -> list[tuple[Any, ...]]:
+        pipeline = Pipeline()
+        data = b"".join(line for line in lines if service_by_line[line] in services)
+        found = [event for piece in by_lines(data, 700) for event in pipeline.observe(NAME, piece)]
+        found += pipeline.advance(end_us) + pipeline.flush()
+        return sorted((e.tick_us, e.alert.stream, e.action.value, e.alert.alert_id, e.reason) for e in found)
+
+    whole = events(set(names))
+    assert whole, "the sample must make an alert, or the law says little"
+    assert sorted(events(set(names[::2])) + events(set(names[1::2]))) == whole
+
+
+def _time_us(line: bytes) -> int:
+    return int(datetime.fromisoformat(json.loads(line)["timestamp"]).timestamp() * 1e6)
