@@ -28,6 +28,7 @@ from fm_anomaly.logs import Log
 from fm_anomaly.service.feeds import FeedParams, Feeds
 from fm_anomaly.service.notifying import NotifyingParams, notifying
 from fm_anomaly.service.running import Service, ServiceParams
+from fm_anomaly.service.tidying import TidyingParams, tidying
 from fm_anomaly.storage import default_path, open_store
 
 _DRAIN_S = 10
@@ -51,6 +52,7 @@ class ServeParams:
     service: ServiceParams = field(default_factory=ServiceParams)
     feeds: FeedParams = field(default_factory=FeedParams)
     notify: NotifyingParams = field(default_factory=NotifyingParams)
+    tidying: TidyingParams = field(default_factory=TidyingParams)
 
 
 def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address: None) -> None:
@@ -66,6 +68,7 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
         _alone_in(params.data_dir),
         open_store(params.db or default_path(params.data_dir)) as store,
         notifying(store, params.notify) as sender,
+        tidying(store, params.tidying),
     ):
         service = Service(params.data_dir, store, params.service)
         feeds = Feeds(service, params.tenant, params.feeds)

@@ -51,7 +51,7 @@ def _known() -> list[str]:
     return [path.name[1:5] for path in sorted(folder.glob("v*.py"))]
 
 
-def _run(connection: Connection, version: str | None) -> None:
+def _run(connection: Connection, version: str | None, to: str = "head") -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -60,4 +60,4 @@ def _run(connection: Connection, version: str | None) -> None:
     config.attributes["connection"] = connection
     if version == _FIRST and "alembic_version" not in inspect(connection).get_table_names():
         command.stamp(config, _FIRST)
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
