@@ -1,0 +1,30 @@
+"""docs/api.md and docs/schemas say what the routes do."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import jsonschema
+
+from fm_anomaly.api import bundles
+from tests.api.test_bundles import found
+from tests.api.test_tenants import create_spec
+from tests.conftest import ROOT
+
+PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+def test_every_route_is_on_the_page_and_nothing_else() -> None:
+    """Methods and paths of the tables are those of the OpenAPI."""
+    told = {(m, f"/api/v1{path}") for m, path in re.findall(r"`(GET|POST|PATCH|DELETE) (/[^`]*)`", PAGE)}
+    told -= {("GET", "/api/v1/api/v1/openapi.json")}
+    real = {(m.upper(), path) for path, found in create_spec()["paths"].items() for m in found}
+    assert told == real
+
+
+def test_a_bundle_keeps_its_schema() -> None:
+    """Small and large bundles hold docs/schemas/incident-bundle.schema.json."""
+    schema = json.loads((ROOT / "docs" / "schemas" / "incident-bundle.schema.json").read_text())
+    for n in (1, 300):
+        jsonschema.validate(json.loads(bundles.to_json(bundles.as_object(found(n=n)))), schema)
