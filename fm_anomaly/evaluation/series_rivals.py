@@ -18,7 +18,7 @@ Bools = NDArray[np.bool_]
 Fire = Callable[[Times, Floats], Bools]
 
 _HOUR_US = 3_600_000_000
-_DEAD_US = 6 * _HOUR_US
+_DEAD_US = 4 * _HOUR_US
 
 
 def null(times_us: Times, values: Floats) -> Bools:
@@ -111,7 +111,7 @@ def _step_us(times_us: Times) -> float:
 
 
 def _quiet_after(times_us: Times, fired: Bools) -> Bools:
-    """Keep of the points that fire those that do so after six quiet hours since the last one kept."""
+    """Keep of the points that fire those that do so after four quiet hours since the last one kept."""
     kept = np.zeros(len(fired), dtype=np.bool_)
     last = None
     for i in np.flatnonzero(fired).tolist():

@@ -36,7 +36,7 @@ class BankParams:
     false_alarms_per_series_day: float = 0.05
     """Sets the limit of the score."""
     step_s: float = 60.0
-    dead_time_s: float = 6 * 3600.0
+    dead_time_s: float = 4 * 3600.0
     """After a decision, nothing is told for so long."""
     windows_s: tuple[float, ...] = (0.0, 900.0, 3600.0, 14_400.0)
     """Windows judged at once; 0 is the single value."""
@@ -55,7 +55,7 @@ _WARMUP_DAYS = 0.3
 _CLIP = 8.0
 """A value counts as at most so many mean deviations from the expectation when a level learns it."""
 _N_SETTLING = 20
-_LIMIT_DECADES = -0.4
+_LIMIT_DECADES = -0.3
 """Windows overlap: they are judged less often than they are counted."""
 _SUSPECT_DECADES = 2.5
 """From here on a stream is worth the dearer checks."""
