@@ -50,12 +50,17 @@ bench: $(STAMP) ## speed and memory beside rivals, in one run, on one core
 	$(BIN)/python benchmarks/scan_speed.py
 	$(BIN)/python benchmarks/stages.py
 	$(BIN)/python benchmarks/templating.py $(if $(wildcard $(DATA)/loghub),--data "$(DATA)/loghub")
+	$(BIN)/python benchmarks/series_bank.py
 	$(BIN)/python benchmarks/limits.py
 	$(BIN)/python benchmarks/intake.py
 	$(BIN)/python benchmarks/categorize.py
 
 evaluate: $(STAMP) ## quality beside baselines: our own samples, and public data where it is present
 	$(BIN)/fm-anomaly evaluate samples
+	$(BIN)/fm-anomaly evaluate counts
+	@for name in nab cloudmon; do if [ -d "$(DATA)/$$name" ]; then \
+	  $(BIN)/fm-anomaly evaluate $$name --data "$(DATA)/$$name" || exit 1; \
+	  else echo "$$name: not at $(DATA)/$$name, left out (make evaluate DATA=FOLDER)"; fi; done
 	@if [ -d "$(DATA)/loghub" ]; then $(BIN)/fm-anomaly evaluate loghub --data "$(DATA)/loghub"; \
 	  else echo "loghub: not at $(DATA)/loghub, left out (make evaluate DATA=FOLDER)"; fi
 	@if [ -d "$(DATA)/cidiff" ]; then $(BIN)/fm-anomaly evaluate cidiff --data "$(DATA)/cidiff"; \

@@ -1,6 +1,6 @@
 """What a bank of numeric series costs: CPU time a series and step for many and for one, bytes a series, beside river.
 
-Run: python benchmarks/series_bank.py. CPU time, the least of three runs; on a shared machine it is noisy by a factor of two.
+Run: python benchmarks/series_bank.py. CPU time, least of three runs; noisy on a shared machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def main() -> None:
     print(f"{'series':>8} {'us a series and step':>22}")
     for n in (1, 10, 100, 1_000, 10_000):
         print(f"{n:>8} {least(lambda n=n: bank_us(n, args.steps)):>22.2f}")
-    print(f"{'river':>8} {least(lambda: river_us(args.steps * 100)):>22.2f}  EWMean and EWVar of one series, no judgement")
+    print(
+        f"{'river':>8} {least(lambda: river_us(args.steps * 100)):>22.2f}  EWMean and EWVar of one series, no judgement"
+    )
     print(f"{SeriesBank(1).n_bytes} bytes a series, whatever its length")
 
 

@@ -28,15 +28,15 @@ def test_what_comes_later_changes_nothing() -> None:
     assert (whole.decision[:900] == part.decision).all()
 
 
-def test_a_plain_jump_is_told_once() -> None:
-    """In a series without seasons: an alert where it begins, none else in the hours around it."""
+def test_a_plain_jump_is_told_where_it_begins() -> None:
+    """In a series without seasons; while the new level stays it is told once more at most."""
     rng = np.random.default_rng(3)
     x = 100 + rng.normal(0, 3, 2000)
     x[1500:] += 60
     found = score_series(times(2000, 300), x)
     told = np.flatnonzero(found.decision[600:]) + 600
     assert told.tolist()[0] == 1500
-    assert len([i for i in told.tolist() if i < 1572]) == 1
+    assert len(told) <= 2
     assert found.score[1500] > 0.5
 
 
