@@ -16,6 +16,8 @@ from fm_anomaly.core.frames import StreamKey
 from fm_anomaly.core.state import State
 
 OTHER = "_other"
+_FEW = 256
+"""Names up to which Python's dicts are sooner done than the column's calls have begun."""
 _MAX_NAME_CHARS = 100
 
 
@@ -33,6 +35,12 @@ class Streams:
         """Return the code of each name; `names` has no nulls. Cost: one pass, Python per distinct name."""
         if not names.len():
             return np.empty(0, dtype=np.int64)
+        if names.len() > _FEW:
+            distinct = names.unique(maintain_order=True)
+            place = names.replace_strict(distinct, range(distinct.len()), return_dtype=pl.Int64).to_numpy()
+            counts = np.bincount(place).tolist()
+            codes = [self._code(name, n) for name, n in zip(distinct.to_list(), counts, strict=True)]
+            return np.take(np.array(codes, dtype=np.int64), place)
         n_by_name = Counter(texts := names.to_list())  # in the order of first appearance
         code_by_name = {name: self._code(name, n) for name, n in n_by_name.items()}
         return np.fromiter(map(code_by_name.__getitem__, texts), np.int64, len(texts))

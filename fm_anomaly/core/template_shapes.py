@@ -72,7 +72,7 @@ class Shapes:
         if self._new:
             self._note_quick()
         texts = (bodies.fill_null("") if bodies.null_count() else bodies).to_list()
-        quick = quick_shapes(texts)
+        quick = quick_shapes(texts) if self._quick else None  # of a first batch nothing is known
         if quick is None:
             shapes = _worked_out(bodies)
             return shapes, _looked_up(self._code_by_shape, shapes)
