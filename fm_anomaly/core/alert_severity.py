@@ -46,6 +46,10 @@ def _latency_severity(a: Anomaly) -> str:
     return "high" if a.unit == "ms" and a.observed >= 4 * (a.expected_low * a.expected_high) ** 0.5 else "medium"
 
 
+def _sequence_severity(a: Anomaly) -> str:
+    return "high" if a.share >= 0.5 and a.n_records >= 50 else "medium"
+
+
 _SEVERITY: dict[AnomalyKind, Callable[[Anomaly], str]] = {
     AnomalyKind.NEW_ERROR: _new_error_severity,
     AnomalyKind.ERROR_SPIKE: _error_severity,
@@ -53,5 +57,6 @@ _SEVERITY: dict[AnomalyKind, Callable[[Anomaly], str]] = {
     AnomalyKind.VOLUME_DROP: _drop_severity,
     AnomalyKind.VOLUME_SPIKE: _spike_severity,
     AnomalyKind.LATENCY: _latency_severity,
+    AnomalyKind.SEQUENCE: _sequence_severity,
     AnomalyKind.NEW_TEMPLATE: lambda a: "low",
 }

@@ -22,6 +22,7 @@ class AnomalyKind(StrEnum):
     VOLUME_DROP = "volume_drop"
     VOLUME_SPIKE = "volume_spike"
     LATENCY = "latency"
+    SEQUENCE = "sequence"
     NEW_TEMPLATE = "new_template"
 
 
@@ -73,6 +74,31 @@ class Decision:
     reading: Reading
 
 
+Shape = tuple[int, str, int, int]
+"""A way in which sessions are unusual: first step of the sessions that they are held against (-1: all), aspect, step,
+other step (-1: none); steps are templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class OddSessions:
+    """Many sessions that are unusual in one way."""
+
+    shape: Shape
+    decision: Decision
+    usual: int
+    """How often the step is usually taken."""
+    start_us: int
+    """When the first of them began."""
+    n_odd: int
+    n: int
+    """Sessions of the window that are so, and all of them."""
+    n_odd_before: int
+    n_before: int
+    """The same for all sessions before the window."""
+    texts: tuple[str, str, str] = ("", "", "")
+    """Step, other step, and the step that they begin with, in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What one watch of a stream found in one bucket: numbers and a subject, no words yet."""
@@ -89,6 +115,7 @@ class Finding:
     is_digest: bool = False
     is_over: bool = False
     """The end of a silence."""
+    sessions: OddSessions | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from fm_anomaly.core.detection_params import DetectionParams, Limits
 from fm_anomaly.core.detectors.early import NEVER
 from fm_anomaly.core.features import ClosedBucket
 from fm_anomaly.core.frames import US_PER_S, StreamKey
+from fm_anomaly.core.sequences import Sequences
 from fm_anomaly.core.series import StreamSeries
 from fm_anomaly.core.template_series import TemplateSeries
 
@@ -74,6 +75,7 @@ class Detection:
         self._due: list[tuple[int, StreamKey]] = []
         self._unheard = (-1, -1)
         """First and last bucket of the latest span in which nobody listened."""
+        self.sequences = Sequences(self._limits.sequences, params.max_streams)
 
     def close(self, start_us: int, buckets: Sequence[ClosedBucket], *, end_us: int | None = None) -> list[Anomaly]:
         """Judge and learn the bucket that starts at ``start_us``; return anomalies by (tick, stream, kind, subject).
@@ -97,9 +99,21 @@ class Detection:
                 heapq.heappush(self._due, (series.due_at, series.key))
             tick_us = start_us + self._bucket_us if end_us is None else min(end_us, start_us + self._bucket_us)
             out += [self._anomaly(series, at, tick_us, finding, bucket.n_records, bucket.n_errors) for finding in found]
+            self.sequences.note_records(bucket.stream, bucket.n_records)
         if is_whole:
             out += self._misses(at)
+            out += self._odd_sessions(at, start_us + self._bucket_us)
         out.sort(key=lambda a: a.order)
+        return out
+
+    def _odd_sessions(self, at: int, end_us: int) -> list[Anomaly]:
+        """Judge the sessions that ended with bucket ``at``."""
+        out = []
+        for key, odd in self.sequences.close(at, end_us):
+            series = self._streams.get(key)
+            if series is not None:
+                finding = series.odd_sessions(odd)
+                out.append(self._anomaly(series, at, end_us, finding, odd.n, 0))
         return out
 
     def next_us(self) -> int | None:
@@ -138,6 +152,7 @@ class Detection:
     def unheard(self, from_us: int, until_us: int) -> None:
         """Say that nobody listened in a span: who says nothing in it was not silent, and its emptiness is no drop."""
         self._unheard = (from_us // self._bucket_us, until_us // self._bucket_us)
+        self.sequences.drop_open()
 
     def _is_unheard(self, series: StreamSeries, at: int) -> bool:
         """Return whether bucket ``at`` is the first to judge since a span in which nobody listened."""
@@ -255,6 +270,7 @@ class Detection:
             "beyond": self.n_streams_beyond,
             "unheard": list(self._unheard),
             "streams": streams,
+            "sequences": self.sequences.snapshot(),
         }
 
     @classmethod
@@ -263,6 +279,7 @@ class Detection:
         self = cls(params)
         self.n_streams_beyond = state["beyond"]
         self._unheard = (state["unheard"][0], state["unheard"][1])
+        self.sequences = Sequences.restore(state["sequences"], self._limits.sequences, params.max_streams)
         for item in state["streams"]:
             series = StreamSeries.restore(item, params, self._limits)
             self._streams[series.key] = series

@@ -14,9 +14,11 @@ from fm_anomaly.core.detectors import (
     LatencyParams,
     NoveltyParams,
     RateParams,
+    SequenceParams,
     ShareParams,
     SilenceParams,
 )
+from fm_anomaly.core.sequence_series import SequenceSeriesParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Limits:
     novelty: NoveltyParams
     latency: LatencyParams
     early: EarlyParams
+    sequences: SequenceSeriesParams
 
     @classmethod
     def of(cls, params: DetectionParams) -> Limits:
@@ -63,4 +66,10 @@ class Limits:
             NoveltyParams(limit=limit),
             LatencyParams(limit=limit + 1),
             EarlyParams(bucket_s=params.bucket_s, limit=limit),
+            SequenceSeriesParams(
+                bucket_s=params.bucket_s,
+                calibration=params.calibration,
+                share=ShareParams(limit=limit + 1, min_share=0.5, ratio=3.0),
+                sequence=SequenceParams(adopt_after_s=params.calibration.adopt_after_s),
+            ),
         )

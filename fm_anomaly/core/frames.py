@@ -57,6 +57,8 @@ RECORD_SCHEMA: dict[str, pl.DataType] = {
     # named operation or "METHOD route" of an access line, and how long it took
     "operation": pl.String(),
     "duration_ms": pl.Float64(),
+    # id that the other records of its request or job repeat, where a field names one
+    "session": pl.String(),
     # HTTP status code of an access line
     "status": pl.Int16(),
     # name of the format that matched, a row of core/formats.py

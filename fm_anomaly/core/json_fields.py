@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fm_anomaly.core import severities
+from fm_anomaly.core.session_ids import NAMES
 
 ROLES: dict[str, tuple[str, ...]] = {
     "time": (
@@ -61,6 +62,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *("attributes.exception.stacktrace", "Attributes.exception.stacktrace", "Exception"),
         *("thrown.extendedStackTrace", "stackTrace", "errorVerbose", "attributes.exception"),
     ),
+    "session": (*NAMES, "attributes.trace_id", "attributes.request_id", "attributes.correlation_id"),
     "operation": (
         *("operation", "event.action", "span_name", "rpc.method", "action"),
         *("attributes.operation", "attributes.rpc.method", "attributes.event.action"),

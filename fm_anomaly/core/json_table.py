@@ -15,6 +15,7 @@ from fm_anomaly.core import access, json_fields, severities, time_values
 from fm_anomaly.core.calendar import Ints
 from fm_anomaly.core.line_fields import MAX_BODY, line_frame, time_columns
 from fm_anomaly.core.lines import without_escapes
+from fm_anomaly.core.session_ids import session_id
 
 _ERROR = severities.WORDS["error"]
 
@@ -42,7 +43,7 @@ def table_frame(rows: list[dict[str, Any]], lines: list[str], index: Ints, tz: s
 
 _TABLE_COLUMNS = (
     *("time", "severity", "body", "service", "exc_type", "exc_message", "exception", "operation"),
-    *("duration_ms", "status", "own", "format"),
+    *("duration_ms", "session", "status", "own", "format"),
 )
 
 
@@ -74,6 +75,7 @@ def _table_row(row: dict[str, Any], plan: json_fields.Plan, line: str) -> tuple[
         first(row, paths["exception"]) or (body if "\n" in body else None),
         operation,
         json_fields.duration_of(row, plan),
+        session_id(first(row, paths["session"])),
         status,
         logger is not None and logger.startswith("fm_anomaly"),
         plan.format,

@@ -34,7 +34,7 @@ LINE_SCHEMA: dict[str, pl.DataType] = {
         name: RECORD_SCHEMA[name]
         for name in (
             *("severity", "service", "event_key", "body", "exc_type", "exc_message"),
-            *("operation", "duration_ms", "status", "format"),
+            *("operation", "duration_ms", "session", "status", "format"),
         )
     },
 }

@@ -37,11 +37,13 @@ from fm_anomaly.core.message_durations import durations, has_one
 from fm_anomaly.core.own_patterns import OwnPatterns
 from fm_anomaly.core.parsing import ParsingParams
 from fm_anomaly.core.series import DetectionParams
+from fm_anomaly.core.session_feed import SessionFeed
 from fm_anomaly.core.sources import Arrived, Source, SourceName
 from fm_anomaly.core.state import Snapshot, State
 from fm_anomaly.core.streams import Streams
 from fm_anomaly.core.template_health import HealthState
 from fm_anomaly.core.template_stats import TemplateStats
+from fm_anomaly.core.template_values import MergeAt
 from fm_anomaly.core.templates import TemplateParams, TemplateStore
 from fm_anomaly.core.windows import ExceptionTally, OpenBucket, Rows, WindowParams, Windows
 from fm_anomaly.errors import SnapshotError
@@ -171,6 +173,7 @@ class Pipeline:
             batch.stream.astype(np.int32), said["body"], None if _no_keys(said) else said["event_key"]
         ).astype(np.int64)
         self._count_templates(batch, template, n_before)
+        merges = list(self.templates.merge_log)
         before, after = self.windows.clocks(frame[CLOCK].to_numpy())
         bucket = batch.ts_us // self.params.windows.bucket_us
         late = self.windows.is_late(bucket, before)
@@ -194,7 +197,8 @@ class Pipeline:
         self._count_exceptions(self._taking, self.windows.bucket)
         self._count_durations(batch, template, bucket, late)
         self._count_said_durations(batch, template, bucket, late)
-        events = self._close_rows(after, batch)
+        feed = SessionFeed(frame, rows, merges, self.streams, self.detection.sequences)
+        events = self._close_rows(after, batch, feed)
         self.windows.resolve_rows(batch.evidence)
         self.early.end()
         self._taking = None
@@ -273,7 +277,7 @@ class Pipeline:
 
     # -- buckets that are over --------------------------------------------------------------------------------------
 
-    def _close_rows(self, clock_after: NDArray[np.int64], batch: Batch) -> list[AlertEvent]:
+    def _close_rows(self, clock_after: NDArray[np.int64], batch: Batch, feed: SessionFeed) -> list[AlertEvent]:
         """Close what the rows of this batch made due; merges count from the row that brought them."""
         events: list[AlertEvent] = []
         start = 0
@@ -282,10 +286,12 @@ class Pipeline:
             row = int(np.searchsorted(clock_after, due_us))
             events += self._look(start, row, due_us)
             self._follow_merges(row)
+            feed.give(row, self._stream_of)
             events += self._close(number, due_us, batch, row=row)
             start = row
         events += self._look(start, clock_after.size, int(clock_after[-1]))
         self._follow_merges(None)
+        feed.give(clock_after.size, self._stream_of)
         return events
 
     def _look(self, start: int, stop: int, until_us: int) -> list[AlertEvent]:
@@ -322,10 +328,14 @@ class Pipeline:
             self._count_exceptions(part, seen.bucket, check.row)
         return seen.pop(number)
 
-    def _follow_merges(self, row: int | None) -> None:
-        for merge in self._makes.follow_merges(row):
-            stream = self.streams.keys[self.templates.templates[merge.index].stream]
-            self.detection.merge(stream, merge.index, merge.into)
+    def _stream_of(self, template: int) -> int:
+        return self.templates.templates[template].stream
+
+    def _follow_merges(self, row: int | None) -> list[MergeAt]:
+        merges = self._makes.follow_merges(row)
+        for merge in merges:
+            self.detection.merge(self.streams.keys[self._stream_of(merge.index)], merge.index, merge.into)
+        return merges
 
     def _close_due(self, clock_us: int) -> list[AlertEvent]:
         events: list[AlertEvent] = []
@@ -401,7 +411,9 @@ class Pipeline:
     def merge_templates(self, one: int, other: int) -> str:
         """Let one of two templates stand for both, from now on; return its id."""
         into = self.templates.merge(one, other)
-        self._follow_merges(None)
+        for merge in self._follow_merges(None):
+            key = self.streams.keys[self._stream_of(merge.index)]
+            self.detection.sequences.merge(key, merge.index, merge.into)
         return self.templates.templates[into].template_id
 
     # -- accounting and state ---------------------------------------------------------------------------------------

@@ -307,6 +307,23 @@ def _new_template(finding: Finding, context: Context) -> Words:
     return Words(plain(text) or finding.subject, reason, "records", text)
 
 
+def _sequence(finding: Finding, context: Context) -> Words:
+    odd = finding.sessions
+    if odd is None:
+        return Words("unusual sessions", "", "sessions", "")
+    step, other, begin = (plain(text) for text in odd.texts)
+    title, what = {
+        "missing": (f"sessions without {step}", f"step “{step}” missing"),
+        "extra": (f"more sessions with {step}", f"step “{step}” taken"),
+        "fewer": (f"sessions with fewer {step}", f"step “{step}” taken less often than {odd.usual}×"),
+        "more": (f"sessions with more {step}", f"step “{step}” taken more often than {odd.usual}×"),
+        "order": (f"sessions in another order: {step}", f"step “{step}” taken before “{other}”"),
+    }[odd.shape[1]]
+    of = f" that begin with “{begin}”" if begin else ""
+    reason = f"{what} in {odd.n_odd:,} of {odd.n:,} sessions{of} in {_window(finding, context)}"
+    return Words(title, f"{reason}, in {odd.n_odd_before:,} of {odd.n_before:,} before", "sessions", odd.texts[0])
+
+
 _WORDS = {
     AnomalyKind.NEW_ERROR: _new_error,
     AnomalyKind.ERROR_SPIKE: _error_spike,
@@ -314,5 +331,6 @@ _WORDS = {
     AnomalyKind.VOLUME_DROP: _volume,
     AnomalyKind.SILENCE: _silence,
     AnomalyKind.LATENCY: _latency,
+    AnomalyKind.SEQUENCE: _sequence,
     AnomalyKind.NEW_TEMPLATE: _new_template,
 }

@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
-from fm_anomaly.core.anomalies import AnomalyKind, Finding, Reading
+from fm_anomaly.core.anomalies import AnomalyKind, Finding, OddSessions, Reading
 from fm_anomaly.core.calibration import D, Watch
 from fm_anomaly.core.detection_params import DetectionParams, Limits
 from fm_anomaly.core.detectors import (
@@ -120,6 +120,29 @@ class StreamSeries:
         self.share.detector.hold(at)
         self.silence.pass_over(at)
         self.due_at = self.silence.due(0)
+
+    def odd_sessions(self, odd: OddSessions) -> Finding:
+        """Return the finding that many sessions are unusual in one way."""
+        begin, aspect, step, other = odd.shape
+        seen = [self.templates.get(index) for index in (step, other, begin)]
+        text, other_text, begin_text = (series.text if series is not None else "" for series in seen)
+        of_step = seen[0]
+        template = None
+        if of_step is not None:
+            template = TemplateCount(
+                step, of_step.template_id, of_step.text, max(of_step.count, 1), 0, of_step.first_us
+            )
+        ids = [series.template_id if series is not None else "" for series in seen]
+        return Finding(
+            AnomalyKind.SEQUENCE,
+            "|".join((aspect, *ids)).rstrip("|"),
+            odd.decision.reading,
+            odd.decision.is_onset,
+            odd.start_us,
+            odd.n_odd,
+            template,
+            sessions=replace(odd, texts=(text, other_text, begin_text)),
+        )
 
     def merge(self, old: int, into: int) -> None:
         """Join what is known of two templates, so that the sum of their counts is no burst and no news."""

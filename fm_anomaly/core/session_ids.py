@@ -6,6 +6,8 @@ first token that has the shape of an id made by a machine. It must not know form
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 MAX_ID_CHARS = 128
@@ -13,10 +15,21 @@ MAX_ID_CHARS = 128
 
 NAMES = (
     *("correlation_id", "correlationId", "trace_id", "traceId", "request_id", "requestId", "trace.id"),
-    *("transaction_id", "transactionId", "transaction.id", "req_id", "reqId", "x_request_id", "http.request.id"),
+    *(
+        "traceID",
+        "TraceId",
+        "transaction_id",
+        "transactionId",
+        "transaction.id",
+        "req_id",
+        "reqId",
+        "x_request_id",
+        "http.request.id",
+    ),
 )
 """Fields that name a session, in the order in which they are tried: what one request or job writes."""
 
+_NOTHING = frozenset({"-", "null", "none", "unknown", "n/a", "undefined"})
 _NAMED = (
     r"(?i)\b(?:correlation|trace|request|req|transaction)[_.-]?id[\"']?\s{0,2}[=:]\s{0,2}[\"']?"
     rf"([0-9a-z][0-9a-z._:-]{{5,{MAX_ID_CHARS - 1}}})"
@@ -30,6 +43,14 @@ _SHAPED = rf"(?:^|[\s\"'\[(<=:,])({_UUID}|{_NUMBERED}|{_HEX})(?:$|[\s\"'\])>,;:]
 
 It stands alone: a part of a path, a host or a longer word is no id.
 """
+
+
+def session_id(value: Any) -> str | None:
+    """Return the value of a field that names a session, None where it names none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    is_one = isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARS and value.lower() not in _NOTHING
+    return value if is_one else None
 
 
 def ids_in(bodies: pl.Series) -> pl.Series:

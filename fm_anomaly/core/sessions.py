@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from fm_anomaly.core.frames import US_PER_S
@@ -57,6 +58,15 @@ class Session:
                 elif other_us < first_us:
                     yield other, step
 
+    def course(self) -> tuple[tuple[int, ...], ...]:
+        """Return what sessions that went alike share: steps with their counts, by time of the first."""
+        times = [first_us for _, first_us in self.steps.values()]
+        counts = [(step, count) for step, (count, _) in self.steps.items()]
+        if all(a < b for a, b in pairwise(times)):
+            return tuple(counts)
+        ranks = sorted(set(times))
+        return tuple(sorted((ranks.index(us), *one) for us, one in zip(times, counts, strict=True)))
+
     def state(self) -> list[Any]:
         """Return the state as plain values."""
         steps = [[step, *seen] for step, seen in self.steps.items()]
@@ -84,6 +94,13 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._open
+
+    def ids(self) -> list[str]:
+        """Return the ids of the open sessions, the one that has been quiet longest first."""
+        return list(self._open)
 
     def add(self, key: str, step: int, ts_us: int) -> tuple[Session, int] | None:
         """Take one record; return its session and how often the step has been taken, None where it is not followed.

@@ -18,13 +18,16 @@ from fm_anomaly.core import access, json_fields, severities
 from fm_anomaly.core.calendar import Ints
 from fm_anomaly.core.json_table import Columns, bodies, times_of
 from fm_anomaly.core.line_fields import DEFAULTS, line_frame
+from fm_anomaly.core.session_ids import session_id
 
 FIELDS = (
     *("method", "path", "status_code", "event_type", "layer", "operation", "service", "duration_seconds"),
     *("duration_ms", "extra", "event", "logger", "level", "timestamp", "service_name"),
+    *("correlation_id", "trace_id", "request_id"),
 )
 """Fields read of every record, in the order in which structlog writes them."""
 EVENT = FIELDS.index("event")
+_N_PLAIN = FIELDS.index("correlation_id")
 RARE_FIELDS = (
     *("event_name", "metric_name", "client", "error", "error_type", "error_message", "exception_type"),
     "exception",
@@ -53,7 +56,7 @@ BAD_JSON = (msgspec.DecodeError, RecursionError, ValueError)
 
 _COLUMNS = (
     *("event", "timestamp", "logger", "severity", "event_key", "operation", "duration_ms", "status"),
-    *("service", *_FAILURE),
+    *("service", "session", *_FAILURE),
 )
 
 
@@ -72,7 +75,8 @@ class Reader:
         Of the rare fields those are read that matter: what failed of records that are no plain INFO, a name of those
         with an event type and no operation.
         """
-        method, path, code, kind, layer, named, callee, seconds, ms, extra, event, logger, level, stamp, stated = fields
+        plain, ids = fields[:_N_PLAIN], fields[_N_PLAIN:]
+        method, path, code, kind, layer, named, callee, seconds, ms, extra, event, logger, level, stamp, stated = plain
         severity = _severities(level)
         operation, service = _texts(named), _texts(stated)
         duration = _durations(seconds)
@@ -84,7 +88,8 @@ class Reader:
         if not all(service):
             _read_callees(callee, kind, service, rare)
         _read_durations(ms, duration, extras)
-        found = (event, stamp, logger, severity, keys, operation, duration, status, service)
+        session = _sessions(ids)
+        found = (event, stamp, logger, severity, keys, operation, duration, status, service, session)
         for name, values in zip(_COLUMNS, (*found, *_failures(severity, rare)), strict=True):
             self._columns[name].extend(values)
 
@@ -95,7 +100,7 @@ class Reader:
         out.update(times_of(columns["timestamp"], tz))
         out["body"] = bodies(columns["event"])
         out["severity"] = pl.Series(columns["severity"], dtype=pl.UInt8)
-        for field in ("event_key", "operation", "duration_ms", "status", "service", *_FAILURE):
+        for field in ("event_key", "operation", "duration_ms", "status", "service", "session", *_FAILURE):
             values, default = columns[field], DEFAULTS.get(field)
             # any() ends at the first value; count() compares each with the default
             out[field] = values if any(values) or values.count(default) < len(values) else default
@@ -126,6 +131,17 @@ def _texts(values: Sequence[Any]) -> list[str | None]:
     if set(map(type, values)) <= _TEXT_OR_NONE:
         return list(values)
     return [v if type(v) is str else None for v in values]
+
+
+def _sessions(ids: Sequence[Sequence[Any]]) -> list[str | None]:
+    """Return the id of each record's request or job: the first of its fields (a column each) that names one."""
+    found: list[str | None] = [None] * len(ids[0])
+    for values in ids:
+        if values.count(None) < len(values):
+            found = [session_id(v) if f is None and v is not None else f for f, v in zip(found, values, strict=True)]
+        if None not in found:
+            break
+    return found
 
 
 def _severities(levels: Sequence[Any]) -> list[int]:

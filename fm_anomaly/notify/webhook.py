@@ -27,6 +27,7 @@ RULES = {
     "volume_drop": "fewer records than expected",
     "volume_spike": "more records than expected",
     "latency": "an operation that takes longer than usual",
+    "sequence": "sessions that miss a step, or do what sessions did not do before",
     "new_template": "a message that its service's history does not know",
 }
 """What each kind of alert means, in words."""

@@ -31,7 +31,7 @@ class SequenceParams:
 
     limit: float = 1.7
     fixed_share: float = 0.9
-    min_sessions: int = 20
+    min_sessions: int = 25
     adopt_share: float = 0.05
     adopt_after_s: int = 4 * 3600
     memory: int = 50_000
@@ -76,6 +76,8 @@ class Oddity:
         return (self.kind, self.aspect.value, self.step, self.other)
 
 
+ALL = -1
+"""The kind that stands for all sessions of the stream."""
 _TOO_LITTLE = (Aspect.MISSING, Aspect.FEWER)
 _COMMON = (0.0, 0, 0)
 _LEAST = 5
@@ -125,20 +127,20 @@ class _Model:
             reach.extend([0] * (count - len(reach) - 1))
             reach.append(1)
 
-    def note_order(self, session: Session) -> None:
-        """Learn in which order a session took its steps."""
+    def note_order(self, session: Session, times: int) -> None:
+        """Learn in which order so many sessions took their steps."""
         for pair in session.pairs():
             n = self.order.get(pair, 0)
             if n or len(self.order) < self._params.max_pairs:
-                self.order[pair] = n + 1
+                self.order[pair] = n + times
 
-    def forget(self, session: Session) -> None:
-        """Take back the steps of a session that has been noted."""
-        self.n = max(self.n - 1, 0)
+    def forget(self, session: Session, times: int) -> None:
+        """Take back the steps of so many sessions that have been noted."""
+        self.n = max(self.n - times, 0)
         for step, count in session.counts.items():
             reach = self.reach.get(step, [])
             for i in range(min(count, len(reach))):
-                reach[i] = max(reach[i] - 1, 0)
+                reach[i] = max(reach[i] - times, 0)
 
     def halve(self) -> None:
         """Let all that was learned count half; what falls to nothing is dropped."""
@@ -172,6 +174,8 @@ class _Model:
         """Judge how often a step was taken, by what the others (`reach`, of `n`) did."""
         if reach[0] * _LEAST < n:
             found[Aspect.EXTRA, step, -1] = (_decades(reach[0], n), count, 0)
+        if 2 * _exactly(reach, min(count, len(reach))) >= reach[0] and count <= len(reach):
+            return
         usual = _usual(reach)
         if count == usual or _exactly(reach, usual) < self._params.fixed_share * max(reach[0], 1):
             return
@@ -252,22 +256,33 @@ class SequenceDetector:
     def judge(self, session: Session, *, is_noted: bool = True) -> list[Oddity]:
         """Return all that is unusual in a session that has ended, the most unusual first."""
         own = 1 if is_noted else 0
-        if self.all.n - own < self._params.min_sessions:
+        kind = self.compared_with(session, is_noted=is_noted)
+        if kind is None:
             return []
-        parts = self.all.parts(session, own)
-        kind, model = -1, self._kinds.get(session.kind)
-        if model is not None and model.n - own >= self._params.min_sessions:
-            kind = session.kind
-            alike = model.parts(session, own)
+        parts, n = self.all.parts(session, own), self.all.n - own
+        if kind != ALL:
             # a step that is missing is so among its like; what is extra is rare in the whole stream as well
+            alike, n = self._kinds[kind].parts(session, own), self._kinds[kind].n - own
             parts = {
                 part: seen if part[0] in _TOO_LITTLE else min(seen, parts.get(part, _COMMON))
                 for part, seen in alike.items()
             }
-        n = (model.n if model is not None and kind >= 0 else self.all.n) - own
         found = [Oddity(seen[0], kind, *part, *seen[1:], n) for part, seen in parts.items() if seen[0] > 0]
         found.sort(key=lambda o: (-o.decades, o.aspect, o.step, o.other))
         return found
+
+    def compared_with(self, session: Session, *, is_noted: bool = True) -> int | None:
+        """Return the kind that a session is held against: its own, else `ALL`; None while too few are known."""
+        least = self._params.min_sessions + (1 if is_noted else 0)
+        model = self._kinds.get(session.kind)
+        if model is not None and model.n >= least:
+            return session.kind
+        return ALL if self.all.n >= least else None
+
+    def n_in_order(self, kind: int, earlier: int, later: int) -> int:
+        """Return how many sessions of a kind took two steps in that order."""
+        model = self._kinds.get(kind)
+        return 0 if model is None else model.order.get((earlier, later), 0)
 
     def score_one(self, at: int, x: Session, *, is_noted: bool = False) -> Reading:
         """Return how unusual a session is that has ended; `is_noted` says that its steps have been noted already."""
@@ -285,13 +300,13 @@ class SequenceDetector:
         found = self.judge(x, is_noted=is_noted)
         self.learn_judged(x, found, is_noted=is_noted)
 
-    def learn_judged(self, session: Session, found: list[Oddity], *, is_noted: bool = True) -> None:
-        """Do as `learn_one`, with what `judge` has found in the session."""
-        self.n_ended += 1
+    def learn_judged(self, session: Session, found: list[Oddity], *, is_noted: bool = True, times: int = 1) -> None:
+        """Do as `learn_one`, with what `judge` has found, for so many sessions that went alike."""
+        self.n_ended += times
         is_unusual = bool(found) and found[0].decades >= self._params.limit
-        if is_unusual and not self._has_stayed(found[0], session.last_us):
+        if is_unusual and not self._has_stayed(found[0], session.last_us, times):
             if is_noted:
-                self.forget(session)
+                self.forget(session, times)
             return
         models = [model for model in (self.all, self._kind(session.kind)) if model is not None]
         for model in models:
@@ -300,27 +315,27 @@ class SequenceDetector:
                 for step, times in session.counts.items():
                     for count in range(1, min(times, self._params.max_count) + 1):
                         model.note(step, count)
-            model.note_order(session)
+            model.note_order(session, times)
             if model.n > self._params.memory:
                 model.halve()
 
-    def forget(self, session: Session) -> None:
-        """Take back what was noted of a session."""
+    def forget(self, session: Session, times: int = 1) -> None:
+        """Take back what was noted of so many sessions that went alike."""
         for model in (self.all, self._kinds.get(session.kind)):
             if model is not None:
-                model.forget(session)
+                model.forget(session, times)
 
-    def _has_stayed(self, oddity: Oddity, at_us: int) -> bool:
-        """Count one more session that is unusual so; return whether that is to be learned now."""
+    def _has_stayed(self, oddity: Oddity, at_us: int, times: int) -> bool:
+        """Count sessions that are unusual so; return whether that is to be learned now."""
         p = self._params
         after_us = p.adopt_after_s * 1_000_000
         suspect = self._suspects.pop(oddity.shape, None)
         if suspect is None or at_us - suspect.last_us > after_us:
-            suspect = _Suspect(at_us, at_us, self.n_ended - 1)
+            suspect = _Suspect(at_us, at_us, self.n_ended - times)
         if len(self._suspects) >= p.max_suspects:
             del self._suspects[next(iter(self._suspects))]
         self._suspects[oddity.shape] = suspect
-        suspect.n += 1
+        suspect.n += times
         suspect.last_us = max(suspect.last_us, at_us)
         n_since = max(self.n_ended - suspect.n_before, p.min_sessions)
         return at_us - suspect.since_us >= after_us and suspect.n > p.adopt_share * n_since
