@@ -292,6 +292,7 @@ class _Batch:
             start = owner[i - 1] if i else -1
             if start < 0 or closed[i - 1]:
                 continue
+            start = moved.get(start, start)  # its owner may have been given away itself
             size = sizes.setdefault(
                 start, [i - start, sum(len(str(self._series.item(k))) + 1 for k in range(start, i))]
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fm_anomaly.core.parsing import SourceParser
@@ -160,6 +160,14 @@ TEXTS = st.lists(
 
 
 @settings(max_examples=30)
+@example(
+    records=[
+        ("a", ["boom", "INFO on"]),
+        ("a", [" at x", "boom", "2026-03-02 10:00:00 INFO [web] on"]),
+        ("a", ["Traceback (most recent call last):"]),
+    ],
+    size=50,
+)
 @given(records=st.lists(st.tuples(st.sampled_from("ab"), TEXTS), min_size=1, max_size=5), size=st.integers(30, 300))
 def test_a_record_that_was_sent_as_one_is_one(records: list[tuple[str, list[str]]], size: int) -> None:
     """Its lines have one record, whatever stands in them, unless a JSON object is among them; cuts don't show."""
