@@ -30,7 +30,16 @@ if TYPE_CHECKING:
 
 FILE_NAME = "fm_anomaly.toml"
 PREFIX = "FM_ANOMALY_"
-_NOT_SETTINGS = frozenset({"FM_ANOMALY_CONFIG", "FM_ANOMALY_DATA", "FM_ANOMALY_TOKEN", "FM_ANOMALY_SEGMENT_KEY"})
+_NOT_SETTINGS = frozenset(
+    {
+        "FM_ANOMALY_CONFIG",
+        "FM_ANOMALY_DATA",
+        "FM_ANOMALY_NPM",
+        "FM_ANOMALY_SHOTS",
+        "FM_ANOMALY_TOKEN",
+        "FM_ANOMALY_SEGMENT_KEY",
+    }
+)
 # bucket width is one setting with two readers
 _LINKED = {"detection.bucket_s": "windows.bucket_s"}
 _RECEIVER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")

@@ -119,7 +119,8 @@ def test_listeners_are_bounded(live_store: Store) -> None:
     with served(live_store, FeedParams(poll_s=0.02, heartbeat_s=0.2, max_clients=1)) as running:
         url = running.url
         with httpx.stream("GET", f"{url}/stream", timeout=30) as answer:
-            next(answer.iter_lines())
+            lines = answer.iter_lines()  # let go, it would close the connection
+            next(lines)
             with httpx.stream("GET", f"{url}/stream", timeout=30) as refused:
                 assert refused.status_code == 429
                 assert int(refused.headers["Retry-After"]) > 0
