@@ -36,6 +36,13 @@
     return at && /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName) && at.closest("form[data-api]") !== null;
   };
 
+  // a refresh leaves open what was open; forms in <details hx-preserve> also keep what is typed
+  let opened = [];
+  document.addEventListener("htmx:beforeSwap", () => { opened = $$("details[id][open]").map((each) => each.id); });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  });
+
   // -- forms: fields become JSON; a dot in a name nests; data-number, data-optional
   function fieldsOf(form) {
     const body = {};
@@ -68,6 +75,7 @@
       const effect = typeof told.effect === "string" ? told.effect : told.effect && told.effect.text;
       toast(effect || told.text || "Done.");
       form.reset();
+      form.closest("details[hx-preserve]")?.removeAttribute("open");
       document.activeElement?.blur();
       changed();
     } catch (error) {
