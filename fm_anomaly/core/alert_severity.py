@@ -35,7 +35,7 @@ def _drop_severity(a: Anomaly) -> str:
 
 
 def _silence_severity(a: Anomaly) -> str:
-    return "high" if a.expected_high >= 12 else "medium"
+    return "high" if a.expected_high >= 12 and a.unit == "records" else "medium"
 
 
 def _spike_severity(a: Anomaly) -> str:

@@ -115,6 +115,10 @@ class Finding:
     is_digest: bool = False
     is_over: bool = False
     """The end of a silence."""
+    absent_us: int = 0
+    """How long an error had been away that has come back; 0 for a new one."""
+    is_beat: bool = False
+    """The absence of what comes regularly."""
     sessions: OddSessions | None = None
 
 

@@ -14,9 +14,11 @@ from typing import Any
 
 from fm_anomaly.core import reasons
 from fm_anomaly.core.anomalies import Anomaly, AnomalyKind, Finding
+from fm_anomaly.core.cadences import Cadences
 from fm_anomaly.core.detection_params import DetectionParams, Limits
 from fm_anomaly.core.detectors.early import NEVER
 from fm_anomaly.core.features import ClosedBucket
+from fm_anomaly.core.findings import of_beat, of_sessions
 from fm_anomaly.core.frames import US_PER_S, StreamKey
 from fm_anomaly.core.sequences import Sequences
 from fm_anomaly.core.series import StreamSeries
@@ -76,6 +78,7 @@ class Detection:
         self._unheard = (-1, -1)
         """First and last bucket of the latest span in which nobody listened."""
         self.sequences = Sequences(self._limits.sequences, params.max_streams)
+        self._cadences: dict[StreamKey, Cadences] = {}
 
     def close(self, start_us: int, buckets: Sequence[ClosedBucket], *, end_us: int | None = None) -> list[Anomaly]:
         """Judge and learn the bucket that starts at ``start_us``; return anomalies by (tick, stream, kind, subject).
@@ -100,10 +103,25 @@ class Detection:
             tick_us = start_us + self._bucket_us if end_us is None else min(end_us, start_us + self._bucket_us)
             out += [self._anomaly(series, at, tick_us, finding, bucket.n_records, bucket.n_errors) for finding in found]
             self.sequences.note_records(bucket.stream, bucket.n_records)
+            beats = self._cadences.setdefault(bucket.stream, Cadences(self._limits.cadence))
+            came = [t.template for t in bucket.templates if not t.is_degraded]
+            missed = beats.close(at, came, is_restart=series.had_restart, is_whole=is_whole)
+            found = [of_beat(series.templates, beat, self._bucket_us) for beat in missed]
+            out += [self._anomaly(series, at, tick_us, finding, bucket.n_records, bucket.n_errors) for finding in found]
         if is_whole:
             out += self._misses(at)
+            out += self._missed_beats(at)
             out += self._odd_sessions(at, start_us + self._bucket_us)
         out.sort(key=lambda a: a.order)
+        return out
+
+    def _missed_beats(self, at: int) -> list[Anomaly]:
+        """Judge what should have come by bucket ``at``, in the streams without records too."""
+        out = []
+        for key in sorted(key for key, beats in self._cadences.items() if 0 <= beats.next_at <= at):
+            series = self._streams[key]
+            found = [of_beat(series.templates, beat, self._bucket_us) for beat in self._cadences[key].judge(at)]
+            out += [self._anomaly(series, at, (at + 1) * self._bucket_us, finding, 0, 0) for finding in found]
         return out
 
     def _odd_sessions(self, at: int, end_us: int) -> list[Anomaly]:
@@ -112,7 +130,7 @@ class Detection:
         for key, odd in self.sequences.close(at, end_us):
             series = self._streams.get(key)
             if series is not None:
-                finding = series.odd_sessions(odd)
+                finding = of_sessions(series.templates, odd)
                 out.append(self._anomaly(series, at, end_us, finding, odd.n, 0))
         return out
 
@@ -120,7 +138,9 @@ class Detection:
         """Return the end of the empty bucket in which the next silence falls due, None if there is none."""
         while self._due and not self._is_due(*self._due[0]):
             heapq.heappop(self._due)
-        return (self._due[0][0] + 1) * self._bucket_us if self._due else None
+        due = [beats.next_at for beats in self._cadences.values() if beats.next_at >= 0]
+        due += [at for at, _ in self._due[:1]]
+        return (min(due) + 1) * self._bucket_us if due else None
 
     def early_gates(self, stream: StreamKey) -> tuple[int, int]:
         """Return from how many (records, errors) in the trailing window on `early` is worth a call."""
@@ -153,6 +173,8 @@ class Detection:
         """Say that nobody listened in a span: who says nothing in it was not silent, and its emptiness is no drop."""
         self._unheard = (from_us // self._bucket_us, until_us // self._bucket_us)
         self.sequences.drop_open()
+        for beats in self._cadences.values():
+            beats.pass_over()
 
     def _is_unheard(self, series: StreamSeries, at: int) -> bool:
         """Return whether bucket ``at`` is the first to judge since a span in which nobody listened."""
@@ -171,6 +193,8 @@ class Detection:
         series = self._streams.get(stream)
         if series is not None:
             series.merge(old, into)
+        if stream in self._cadences:
+            self._cadences[stream].merge(old, into)
 
     def streams(self) -> list[StreamKey]:
         """Return the known streams, sorted."""
@@ -271,6 +295,7 @@ class Detection:
             "unheard": list(self._unheard),
             "streams": streams,
             "sequences": self.sequences.snapshot(),
+            "cadences": [[k.tenant, k.service, beats.snapshot()] for k, beats in self._cadences.items()],
         }
 
     @classmethod
@@ -280,6 +305,8 @@ class Detection:
         self.n_streams_beyond = state["beyond"]
         self._unheard = (state["unheard"][0], state["unheard"][1])
         self.sequences = Sequences.restore(state["sequences"], self._limits.sequences, params.max_streams)
+        for tenant, service, beats in state["cadences"]:
+            self._cadences[StreamKey(tenant, service)] = Cadences.restore(beats, self._limits.cadence)
         for item in state["streams"]:
             series = StreamSeries.restore(item, params, self._limits)
             self._streams[series.key] = series

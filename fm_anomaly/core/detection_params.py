@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fm_anomaly.core.calibration import CalibrationParams, limit_decades
 from fm_anomaly.core.detectors import (
     BurstParams,
+    CadenceParams,
     EarlyParams,
     LatencyParams,
     NoveltyParams,
@@ -32,6 +33,8 @@ class DetectionParams:
     """Further empty buckets allowed after a stream has spoken of a shutdown, a start or a deploy."""
     silence_adopt_s: int = 24 * 3600
     """A stream silent for so long is taken for gone."""
+    regressed_after_s: int = 24 * 3600
+    """An error that comes back after so long, and after ten of its usual gaps, is told as a new one would be."""
     digest_history_s: int = 600
     """History from which on something new is worth a line in the digest."""
     max_streams: int = 2_000
@@ -53,6 +56,7 @@ class Limits:
     latency: LatencyParams
     early: EarlyParams
     sequences: SequenceSeriesParams
+    cadence: CadenceParams
 
     @classmethod
     def of(cls, params: DetectionParams) -> Limits:
@@ -72,4 +76,5 @@ class Limits:
                 share=ShareParams(limit=limit + 1, min_share=0.5, ratio=3.0),
                 sequence=SequenceParams(adopt_after_s=params.calibration.adopt_after_s),
             ),
+            CadenceParams(bucket_s=params.bucket_s),
         )

@@ -245,7 +245,10 @@ def _new_error(finding: Finding, context: Context) -> Words:
     if r.window > 1 and r.observed < 10:
         seen = f"{number(r.observed)} in {_window(finding, context)}"
     before = duration(context.history_us)
-    reason = f"never seen in the {before} before · {seen}, expected {between(0, 0)}"
+    was = f"never seen in the {before} before"
+    if finding.absent_us:
+        was = f"back after {duration(finding.absent_us)} without it"
+    reason = f"{was} · {seen}, expected {between(0, 0)}"
     text = " ".join(filter(None, (text, e.identity if e else "", (e.message or "") if e else "")))
     return Words(title, reason + _share_words(finding, context), "records", text)
 
@@ -276,7 +279,18 @@ def _volume(finding: Finding, context: Context) -> Words:
     return Words(title, reason, "records", t.text if t else "")
 
 
+def _missed_beat(finding: Finding, context: Context) -> Words:
+    r, t = finding.reading, finding.template
+    seen = f"every {duration(int(r.expected) * context.bucket_us)} the last {number(r.n)} times"
+    gap = duration(r.window * context.bucket_us)
+    reason = f"came again after {gap}, usually {seen}" if finding.is_over else f"not seen for {gap}, came {seen}"
+    title = f"missed: {plain(t.text)}" if t else f"{context.service} is silent"
+    return Words(title, reason, "beats", t.text if t else "")
+
+
 def _silence(finding: Finding, context: Context) -> Words:
+    if finding.is_beat:
+        return _missed_beat(finding, context)
     r = finding.reading
     gap = _window(finding, context)
     rate = per_minute(r.expected_high / max(r.window, 1), context.bucket_us / 1e6)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
-from fm_anomaly.core.anomalies import AnomalyKind, Finding, OddSessions, Reading
+from fm_anomaly.core.anomalies import AnomalyKind, Finding, Reading
 from fm_anomaly.core.calibration import D, Watch
 from fm_anomaly.core.detection_params import DetectionParams, Limits
 from fm_anomaly.core.detectors import (
@@ -40,6 +40,8 @@ _LIFECYCLE = re.compile(
 )
 MIN_BURST_BUCKETS = 5
 """A template has a rate of its own when it has come in so many buckets."""
+REGRESSED_GAPS = 10
+"""An error is back when it has been away for so many of its usual gaps."""
 MAX_GAP_BUCKETS = 10
 """A novelty that has not been seen for so many buckets is over."""
 
@@ -59,6 +61,8 @@ class StreamSeries:
         self.due_at = -1
         """Empty bucket in which silence is decided, or in which an open one is adopted; -1 for none."""
         self.silent_since = -1
+        self.had_restart = False
+        """Whether the newest bucket spoke of a shutdown, a start or a deploy."""
         self.passed_at = -1
         """Last bucket of the time that was let pass because nobody listened."""
         self.n_records = 0
@@ -93,7 +97,7 @@ class StreamSeries:
         for operation, durations in bucket.durations:
             found += self._operation(at, operation, durations, bucket)
         self.n_records += bucket.n_records
-        self.last_at = at
+        self.last_at, self.had_restart = at, has_lifecycle
         self.due_at = self.silence.due(self._params.restart_grace_buckets if has_lifecycle else 0)
         return found
 
@@ -120,29 +124,6 @@ class StreamSeries:
         self.share.detector.hold(at)
         self.silence.pass_over(at)
         self.due_at = self.silence.due(0)
-
-    def odd_sessions(self, odd: OddSessions) -> Finding:
-        """Return the finding that many sessions are unusual in one way."""
-        begin, aspect, step, other = odd.shape
-        seen = [self.templates.get(index) for index in (step, other, begin)]
-        text, other_text, begin_text = (series.text if series is not None else "" for series in seen)
-        of_step = seen[0]
-        template = None
-        if of_step is not None:
-            template = TemplateCount(
-                step, of_step.template_id, of_step.text, max(of_step.count, 1), 0, of_step.first_us
-            )
-        ids = [series.template_id if series is not None else "" for series in seen]
-        return Finding(
-            AnomalyKind.SEQUENCE,
-            "|".join((aspect, *ids)).rstrip("|"),
-            odd.decision.reading,
-            odd.decision.is_onset,
-            odd.start_us,
-            odd.n_odd,
-            template,
-            sessions=replace(odd, texts=(text, other_text, begin_text)),
-        )
 
     def merge(self, old: int, into: int) -> None:
         """Join what is known of two templates, so that the sum of their counts is no burst and no news."""
@@ -235,7 +216,9 @@ class StreamSeries:
         subject = exception.identity
         template = next((t for t in bucket.templates if t.template == exception.template), None)
         kind, count = AnomalyKind.NEW_ERROR, exception.count
-        return [Finding(kind, subject, reading, is_onset, series.first_us, count, template, exception)]
+        absent_us = series.absent_us
+        first_us = series.first_us
+        return [Finding(kind, subject, reading, is_onset, first_us, count, template, exception, absent_us=absent_us)]
 
     def _template(self, at: int, seen: TemplateCount, bucket: ClosedBucket, covered: set[int]) -> list[Finding]:
         series = self.templates.get(seen.template)
@@ -259,7 +242,10 @@ class StreamSeries:
             if news is not None and seen.template not in covered:
                 first_us, count = series.errors.first_us, seen.n_errors
                 kind = AnomalyKind.NEW_ERROR
-                found.append(Finding(kind, seen.template_id, news[0], news[1], first_us, count, seen))
+                away_us = series.errors.absent_us
+                found.append(
+                    Finding(kind, seen.template_id, news[0], news[1], first_us, count, seen, absent_us=away_us)
+                )
         is_open = is_open or seen.template in covered
         if not is_open:
             found += self._burst(at, series, seen, bucket)
@@ -280,7 +266,14 @@ class StreamSeries:
     def _news(self, at: int, series: ErrorSeries, count: int) -> tuple[tuple[Reading, bool] | None, bool]:
         """Judge ``count`` records of a subject; return (reading and onset, or None) and whether it is news."""
         detector = series.novelty
+        if series.is_known and self._is_back(at, detector):
+            # it is judged as a new one would be, by the time for which it was away
+            away = at - detector.last
+            series.absent_us = away * self._params.bucket_s * 1_000_000
+            detector = series.novelty = NoveltyDetector(self._limits.novelty, away)
+            series.is_known = False
         if series.is_known:
+            detector.learn_one(at, count)
             return None, False
         if series.since >= 0:
             adopt = at - series.since >= self.rate.adopt_buckets
@@ -298,6 +291,12 @@ class StreamSeries:
             return (reading, True), True
         series.is_known = detector.is_settled(at)
         return None, False
+
+    def _is_back(self, at: int, detector: NoveltyDetector) -> bool:
+        """Return whether a known error has been away for a day, and for long by what it did before."""
+        away, span = at - detector.last, max(detector.last - detector.first, 1)
+        least = self._params.regressed_after_s // self._params.bucket_s
+        return detector.last >= 0 and away >= least and away >= REGRESSED_GAPS * span / max(detector.n_buckets, 1)
 
     def _rate_of_news(self, at: int, detector: NoveltyDetector, count: int) -> Reading:
         n = detector.history

@@ -26,6 +26,8 @@ class ErrorSeries:
     since: int = -1
     """Bucket where its novelty was decided; -1 while it is not open."""
     is_known: bool = False
+    absent_us: int = 0
+    """How long it had been away when it came back, where that was long; 0 for an error that has never been away."""
 
     def begin_run(self, at: int, first_us: int) -> None:
         """Let a run begin with bucket ``at`` where the last record is long past: a stray error is no beginning."""
@@ -58,7 +60,7 @@ class TemplateSeries:
 
 def error_state(e: ErrorSeries) -> list[Any]:
     """Return the state of an error series."""
-    return [e.novelty.snapshot(), e.first_us, e.last_us, e.since, e.is_known]
+    return [e.novelty.snapshot(), e.first_us, e.last_us, e.since, e.is_known, e.absent_us]
 
 
 def template_state(t: TemplateSeries) -> list[Any]:

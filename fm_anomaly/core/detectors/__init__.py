@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from fm_anomaly.core.detectors.burst import BurstDetector, BurstParams
+from fm_anomaly.core.detectors.cadence import CadenceDetector, CadenceParams
 from fm_anomaly.core.detectors.early import EarlyDetector, EarlyParams
 from fm_anomaly.core.detectors.latency import LatencyDetector, LatencyParams, log_durations
 from fm_anomaly.core.detectors.novelty import NoveltyDetector, NoveltyParams
@@ -20,6 +21,7 @@ from fm_anomaly.core.detectors.silence import SilenceDetector, SilenceParams
 
 DETECTORS: dict[str, type[Any]] = {
     "burst": BurstDetector,
+    "cadence": CadenceDetector,
     "latency": LatencyDetector,
     "novelty": NoveltyDetector,
     "rate": RateDetector,
@@ -33,6 +35,8 @@ __all__ = [
     "DETECTORS",
     "BurstDetector",
     "BurstParams",
+    "CadenceDetector",
+    "CadenceParams",
     "EarlyDetector",
     "EarlyParams",
     "LatencyDetector",
