@@ -92,7 +92,7 @@ def undisturbed(folder: Path, n_minutes: int) -> dict[str, Any]:
         sender = Sender(n_minutes, 0.0)
         sender.port = server.port
         sender.start()
-        sender.join(120)
+        sender.join(900)
         assert not sender.is_alive()
         return outcome(server, n_minutes * N_LINES)
 
@@ -112,7 +112,7 @@ def disturbed(folder: Path, n_kills: int, seed: int) -> tuple[dict[str, Any], Se
             server.kill()
     with Server(folder, options=_OFTEN) as server:
         sender.port = server.port
-        sender.join(300)
+        sender.join(900)
         assert not sender.is_alive()
         return outcome(server, n_minutes * N_LINES), sender
 
