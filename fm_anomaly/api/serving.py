@@ -25,6 +25,7 @@ from fm_anomaly.api.connections import PatientProtocol
 from fm_anomaly.api.conventions import is_loopback, is_loopback_host_header
 from fm_anomaly.errors import UsageError
 from fm_anomaly.logs import Log
+from fm_anomaly.service.collecting import collecting
 from fm_anomaly.service.feeds import FeedParams, Feeds
 from fm_anomaly.service.notifying import NotifyingParams, notifying
 from fm_anomaly.service.running import Service, ServiceParams
@@ -87,14 +88,15 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
             h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
         )
         sys.setswitchinterval(_SWITCH_S)
-        service.start()
-        try:
-            on_ready(_address(listener))
-            _Server(config, feeds).run(sockets=[listener])
-        finally:
-            _LOG.info("service_stopping")
-            service.stop()
-            _LOG.info("service_stopped")
+        with collecting():
+            service.start()
+            try:
+                on_ready(_address(listener))
+                _Server(config, feeds).run(sockets=[listener])
+            finally:
+                _LOG.info("service_stopping")
+                service.stop()
+                _LOG.info("service_stopped")
 
 
 class _Server(uvicorn.Server):
