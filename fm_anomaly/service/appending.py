@@ -52,19 +52,47 @@ class TickParams:
 
 
 class LogClock:
-    """Receipt times of entries: the machine's clock, which here does not step back by less than a minute."""
+    """Receipt times of entries: the machine's clock, but never behind the time that has run since the start.
 
-    def __init__(self, now_us: Callable[[], int], last_us: int | None = None) -> None:
+    A clock that is set back would otherwise make every record one from the future. A step back from a jump ahead is
+    followed, unless it is less than a minute. A jump by a minute or more is told to `on_jump`, in seconds; a machine
+    that was suspended looks like one.
+    """
+
+    def __init__(
+        self,
+        now_us: Callable[[], int],
+        last_us: int | None = None,
+        *,
+        on_jump: Callable[[float], None] = lambda seconds: None,
+        running_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.n_jumps = 0
         self._now_us = now_us
         self._last_us = last_us
+        self._on_jump = on_jump
+        self._running_s = running_s
+        self._first: tuple[int, float] | None = None
+        self._seen: tuple[int, float] | None = None
 
     def __call__(self) -> int:
         """Return the time, µs."""
-        now_us = self._now_us()
+        now_us, at_s = self._now_us(), self._running_s()
+        self._look_for_jump(now_us, at_s)
+        self._first = self._first or (now_us, at_s)
+        now_us = max(now_us, self._first[0] + int((at_s - self._first[1]) * US_PER_S))
         if self._last_us is not None and 0 < self._last_us - now_us < _SMALL_STEP_US:
             now_us = self._last_us
         self._last_us = now_us
         return now_us
+
+    def _look_for_jump(self, now_us: int, at_s: float) -> None:
+        before, self._seen = self._seen, (now_us, at_s)
+        if before is not None:
+            jumped_us = now_us - before[0] - (at_s - before[1]) * US_PER_S
+            if abs(jumped_us) >= _SMALL_STEP_US:
+                self.n_jumps += 1
+                self._on_jump(jumped_us / US_PER_S)
 
 
 @dataclass(slots=True)

@@ -44,7 +44,9 @@ class Restored:
     next_seq: int
     last_us: int | None
     n_backlog: int
+    torn_bytes: int = 0
     problems: list[str] = field(default_factory=list)
+    """What was damaged, in sentences."""
 
     def backlog(self) -> Iterator[tuple[int, Entry]]:
         """Yield the entries behind the snapshot, in order; a batch whose id came before is left out."""
@@ -78,13 +80,13 @@ def restored(folder: Path, params: ApplierParams, id_params: BatchIdParams, key:
     found = reader.result
     if found.torn_bytes:
         _LOG.info(
-            "segments.torn", bytes=found.torn_bytes, meaning="an unfinished write, never acknowledged, was cut off"
+            "segments_torn", bytes=found.torn_bytes, meaning="an unfinished write, never acknowledged, was cut off"
         )
     for problem in found.problems:
         _LOG.warning("segments_damaged", problem=problem, meaning="entries in it are lost; the others are worked on")
     problems += found.problems
     _LOG.info("service_restored", snapshot_seq=applier.seq, backlog_entries=n, tenants=len(applier.tenants))
-    return Restored(applier, ids, positions, reader, last_seq + 1, last_us, n, problems)
+    return Restored(applier, ids, positions, reader, last_seq + 1, last_us, n, found.torn_bytes, problems)
 
 
 def _last_good(
@@ -95,13 +97,13 @@ def _last_good(
         if saved is not None and saved.warning:
             problems.append(saved.warning)
             _LOG.warning(
-                "snapshot.damaged", problem=saved.warning, meaning="the one before it is used; nothing is lost"
+                "snapshot_damaged", problem=saved.warning, meaning="the one before it is used; nothing is lost"
             )
             set_aside_damaged(folder)
     except SnapshotError as exc:
         problems.append(str(exc))
         _LOG.warning(
-            "snapshot.lost", problem=str(exc), meaning="learned state is lost; what the log still holds is worked on"
+            "snapshot_lost", problem=str(exc), meaning="learned state is lost; what the log still holds is worked on"
         )
         set_aside_damaged(folder)
         saved = None
@@ -128,6 +130,6 @@ def save(folder: Path, applier: Applier, ids: BatchIds, positions: Positions) ->
 def _tell(event: str, fields: dict[str, Any]) -> None:
     if "exc" in fields:
         exc = fields.pop("exc")
-        _LOG.logger.error(event, extra={"fm_fields": fields}, exc_info=exc)
+        _LOG.logger.error(event, extra={"fields": fields}, exc_info=exc)
     else:
         _LOG.warning(event, **fields)

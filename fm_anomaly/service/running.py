@@ -8,7 +8,7 @@ store in the order of the log. It must not know HTTP.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +21,7 @@ from fm_anomaly.ingest.batches import Batch
 from fm_anomaly.ingest.clock import Clock, SystemClock
 from fm_anomaly.logs import Log
 from fm_anomaly.service.accounting import accounting
-from fm_anomaly.service.appending import Appender, LogClock, Pending, TickParams
+from fm_anomaly.service.appending import Appender, Durable, LogClock, Pending, TickParams
 from fm_anomaly.service.applying import ApplierParams
 from fm_anomaly.service.batch_ids import BatchIdParams
 from fm_anomaly.service.entries import Entry, batch_entry, command_entry, to_bytes
@@ -59,6 +59,7 @@ class Service:
         """Those of the feeds."""
         self.n_duplicates = 0
         self.n_disk_refusals = 0
+        self._is_refusing = False
         found = restored(folder, self.params.applier, self.params.batch_ids, self.params.segments.key)
         self._ids = found.batch_ids
         self._positions = found.positions
@@ -68,8 +69,8 @@ class Service:
         self._log_folder = folder / "log"
         writer = SegmentWriter(self._log_folder, self.params.segments, found.next_seq)
         self.worker = Worker(found, folder, store, self._queue, self._room, writer, self.params.snapshots)
-        self._clock = LogClock((clock or SystemClock()).now_us, found.last_us)
-        self.appender = Appender(writer, self._clock, self._queue.put, self._note_refused, ticks=self.params.ticks)
+        self._clock = LogClock((clock or SystemClock()).now_us, found.last_us, on_jump=_tell_jump)
+        self.appender = Appender(writer, self._clock, self._hand_on, self._note_refused, ticks=self.params.ticks)
 
     def start(self) -> None:
         """Start the threads; entries of before are worked on while new ones come."""
@@ -168,9 +169,19 @@ class Service:
             raise
         return await future
 
+    def _hand_on(self, durable: Sequence[Durable]) -> None:
+        if self._is_refusing:
+            self._is_refusing = False
+            _LOG.info("intake_resumed", refusals=self.n_disk_refusals)
+        self._queue.put(durable)
+
     def _note_refused(self, exc: FmAnomalyError) -> None:
         self.n_disk_refusals += 1
-        _LOG.warning("intake_refused", reason=str(exc))
+        if not self._is_refusing:
+            self._is_refusing = True
+            _LOG.warning(
+                "intake_refused", reason=str(exc), meaning="senders are told to come again, until there is room"
+            )
 
     def position(self, tenant: str, source: str) -> str | None:
         """Return the place behind the last batch of a source that is durable; None where there is none."""
@@ -197,6 +208,7 @@ class Service:
             "lag_seconds": self.worker.lag_s(self._clock()),
             "busy_refusals_total": self._room.n_refused,
             "disk_refusals_total": self.n_disk_refusals,
+            "clock_jumps_total": self._clock.n_jumps,
             "duplicate_batches_total": self.n_duplicates,
             "write_ahead_bytes": size_on_disk(self._log_folder),
             "write_ahead_groups_total": self.appender.n_groups,
@@ -215,6 +227,12 @@ def _accounting(applier: Any, tenant: str) -> dict[str, Any]:
 
         return accounting(Pipeline(), Received())
     return accounting(known.pipeline, known.received)
+
+
+def _tell_jump(seconds: float) -> None:
+    _LOG.warning(
+        "clock_jumped", seconds=round(seconds, 1), meaning="it counts as ten seconds at most; was it suspended?"
+    )
 
 
 def _set(future: asyncio.Future[int], seq: int) -> None:

@@ -70,6 +70,7 @@ class Worker:
         self._n_quiet = 0
         self._seconds = {"pipeline": 0.0, "store": 0.0, "snapshot": 0.0}
         self._store_cpu_s = 0.0
+        self._n_store_refusals = 0
         self._n_buckets = 0
         self._n_snapshots = 0
         self._snapshot_bytes = 0
@@ -125,6 +126,9 @@ class Worker:
             "snapshot_age_seconds": time.monotonic() - self._saved_at,
             "failed_groups_total": self.applier.n_failures,
             "backlog_entries": self._n_backlog,
+            "store_refusals_total": self._n_store_refusals,
+            "damaged_at_start": len(self._found.problems),
+            "torn_bytes_at_start": self._found.torn_bytes,
         }
 
     # -- the thread -------------------------------------------------------------------------------------------------
@@ -147,7 +151,7 @@ class Worker:
             self._save()
         except _GiveUpError:
             _LOG.warning(
-                "service.unrecorded", meaning="the store refused to the end; the next start records what is missing"
+                "service_unrecorded", meaning="the store refused to the end; the next start records what is missing"
             )
         except Exception as exc:  # noqa: BLE001 - a thread that ends silently is worse than one that says why
             self.trouble = f"the worker has ended: {exc!r}"
@@ -198,9 +202,10 @@ class Worker:
                 record(self._store, step)
             except StoreError as exc:
                 n += 1
+                self._n_store_refusals += 1
                 if self.trouble is None:
                     _LOG.warning(
-                        "store.refused", reason=str(exc), meaning="asked again until it takes it; nothing is lost"
+                        "store_refused", reason=str(exc), meaning="asked again until it takes it; nothing is lost"
                     )
                 self.trouble = str(exc)
                 if self._queue.is_closed and n >= 3:

@@ -110,8 +110,11 @@ def test_too_much_is_told_to_wait_and_then_taken(tmp_path: Path) -> None:
         wait_for(lambda: total(service)["lines"] == (taken + 1) * 60)
 
 
-def test_a_full_disk_refuses_and_recovers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_refuses_and_recovers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """The disk fails at the fence: what is refused is not there, room is given back, later batches are taken."""
+    caplog.set_level("INFO", logger="fm_anomaly")
     is_full = False
 
     class SmallDisk(DiskFile):
@@ -134,6 +137,8 @@ def test_a_full_disk_refuses_and_recovers(tmp_path: Path, monkeypatch: pytest.Mo
         (answer,) = submit(service, batch(minute(1)), ids=["one"])
         assert not answer.is_duplicate
         wait_for(lambda: service.figures()["queue_entries"] == 0)
+        assert service.figures()["disk_refusals_total"] >= 1
+    assert [each for each in caplog.messages if each.startswith("intake_")] == ["intake_refused", "intake_resumed"]
     with service_in(tmp_path) as service:
         wait_for(lambda: total(service)["lines"] == 120)
 
@@ -156,6 +161,7 @@ def test_a_store_that_refuses_is_asked_again(tmp_path: Path, monkeypatch: pytest
         is_away = False
         wait_for(lambda: service.health()["worker"] == "ok" and service.figures()["queue_entries"] == 0)
         wait_for(lambda: bool(stored(service.store)))
+        assert service.figures()["store_refusals_total"] >= 1
     assert not segment_paths(tmp_path / "log")
 
 
