@@ -264,7 +264,7 @@ class AlertBook:
             unit=anomaly.unit,
             score=anomaly.score.raw,
             strength=anomaly.strength,
-            n_events=anomaly.n_records,
+            n_events=_n_events(anomaly),
             n_anomalies=1,
             templates=anomaly.templates,
             template_ids=anomaly.template_ids,
@@ -343,6 +343,13 @@ def fingerprint_of(anomaly: Anomaly) -> str:
     """Return the fingerprint of (tenant, service, kind, subject): 16 hexadecimal digits."""
     parts = (anomaly.stream.tenant, anomaly.stream.service, anomaly.kind.value, anomaly.subject)
     return blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def _n_events(anomaly: Anomaly) -> int:
+    """Return its records since it began: a spike over several buckets has more than the one that shows it."""
+    if anomaly.kind is AnomalyKind.VOLUME_SPIKE:
+        return max(anomaly.n_records, round(anomaly.observed))
+    return anomaly.n_records
 
 
 def merged(alert: Alert, anomaly: Anomaly) -> Alert:
