@@ -60,6 +60,8 @@ class _Steps:
 
     n: int = 0
     counts: dict[int, dict[int, int]] = field(default_factory=dict)
+    taken: dict[int, int] = field(default_factory=dict)
+    """By step how many took it at all: the sum of its counts."""
 
     def add(self, session: Session, times: int) -> None:
         """Count so many sessions that went alike."""
@@ -68,6 +70,7 @@ class _Steps:
             by_count = self.counts.setdefault(step, {})
             count = min(count, _MOST)
             by_count[count] = by_count.get(count, 0) + times
+            self.taken[step] = self.taken.get(step, 0) + times
 
     def join(self, other: _Steps, max_steps: int) -> None:
         """Add the sessions of `other`."""
@@ -77,11 +80,14 @@ class _Steps:
                 mine = self.counts.setdefault(step, {})
                 for count, n in by_count.items():
                     mine[count] = mine.get(count, 0) + n
+                self.taken[step] = self.taken.get(step, 0) + other.taken[step]
 
     def having(self, step: int, than: int = 0) -> int:
         """Return how many sessions took a step more often than `than`; a negative one: less often than `-than`."""
+        if not than:
+            return self.taken.get(step, 0)
         by_count = self.counts.get(step, {})
-        return sum(n for count, n in by_count.items() if (count > than if than >= 0 else count < -than))
+        return sum(n for count, n in by_count.items() if (count > than if than > 0 else count < -than))
 
     def usual(self, step: int) -> tuple[int, int]:
         """Return the count that most sessions with a step have, and how many have it."""
@@ -94,7 +100,8 @@ class _Steps:
     @classmethod
     def of(cls, state: list[Any]) -> _Steps:
         """Return the steps whose `state` this is."""
-        return cls(state[0], {step: dict(map(tuple, by)) for step, by in state[1]})
+        counts = {step: dict(map(tuple, by)) for step, by in state[1]}
+        return cls(state[0], counts, {step: sum(by.values()) for step, by in counts.items()})
 
 
 @dataclass(slots=True)
@@ -326,6 +333,8 @@ class SequenceSeries:
             have, had = here.having(step), before.having(step)
             self._compare(kind, Aspect.MISSING, step, 0, here.n - have, before.n - had, here.n, tally)
             self._compare(kind, Aspect.EXTRA, step, 0, have, had, here.n, tally)
+            if step not in here.counts:
+                continue
             usual, n_usual = before.usual(step)
             if here.usual(step)[0] == usual and len(here.counts[step]) == 1:
                 continue
@@ -436,7 +445,8 @@ class SequenceSeries:
         for tally in self._tallies.values():
             by_count = tally.steps.counts.pop(old, None)
             if by_count is not None:
-                tally.steps.join(_Steps(0, {into: by_count}), self._params.sequence.max_steps)
+                taken = tally.steps.taken.pop(old)
+                tally.steps.join(_Steps(0, {into: by_count}, {into: taken}), self._params.sequence.max_steps)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state."""

@@ -127,9 +127,9 @@ class _Model:
             reach.extend([0] * (count - len(reach) - 1))
             reach.append(1)
 
-    def note_order(self, session: Session, times: int) -> None:
+    def note_order(self, pairs: list[tuple[int, int]], times: int) -> None:
         """Learn in which order so many sessions took their steps."""
-        for pair in session.pairs():
+        for pair in pairs:
             n = self.order.get(pair, 0)
             if n or len(self.order) < self._params.max_pairs:
                 self.order[pair] = n + times
@@ -157,7 +157,8 @@ class _Model:
         for step, reach in self.reach.items():
             count = counts.get(step, 0)
             if count:
-                self._counted(step, count, [r - own if i < count else r for i, r in enumerate(reach)], n, found)
+                if not self._is_common(count, reach, n, own):
+                    self._counted(step, count, [r - own if i < count else r for i, r in enumerate(reach)], n, found)
             elif (n - reach[0]) * _LEAST < n:
                 found[Aspect.MISSING, step, -1] = (_decades(n - reach[0], n), 0, _usual(reach))
         if len(self.reach) < self._params.max_steps:
@@ -170,11 +171,19 @@ class _Model:
                 found[Aspect.ORDER, earlier, later] = (_decades(forth, forth + back), 0, 0)
         return found
 
+    @staticmethod
+    def _is_common(count: int, reach: list[int], n: int, own: int) -> bool:
+        """Return whether a step is usual and most sessions take it so often: nothing to look into."""
+        first = reach[0] - own
+        if count > len(reach) or first * _LEAST < n:
+            return False
+        return 2 * (reach[count - 1] - own - (reach[count] if count < len(reach) else 0)) >= first
+
     def _counted(self, step: int, count: int, reach: list[int], n: int, found: dict[_Part, _Seen]) -> None:
         """Judge how often a step was taken, by what the others (`reach`, of `n`) did."""
         if reach[0] * _LEAST < n:
             found[Aspect.EXTRA, step, -1] = (_decades(reach[0], n), count, 0)
-        if 2 * _exactly(reach, min(count, len(reach))) >= reach[0] and count <= len(reach):
+        if count <= len(reach) and 2 * _exactly(reach, count) >= reach[0]:
             return
         usual = _usual(reach)
         if count == usual or _exactly(reach, usual) < self._params.fixed_share * max(reach[0], 1):
@@ -259,13 +268,14 @@ class SequenceDetector:
         kind = self.compared_with(session, is_noted=is_noted)
         if kind is None:
             return []
-        parts, n = self.all.parts(session, own), self.all.n - own
-        if kind != ALL:
+        model = self.all if kind == ALL else self._kinds[kind]
+        parts, n = model.parts(session, own), model.n - own
+        if kind != ALL and any(aspect not in _TOO_LITTLE for aspect, _, _ in parts):
             # a step that is missing is so among its like; what is extra is rare in the whole stream as well
-            alike, n = self._kinds[kind].parts(session, own), self._kinds[kind].n - own
+            of_all = self.all.parts(session, own)
             parts = {
-                part: seen if part[0] in _TOO_LITTLE else min(seen, parts.get(part, _COMMON))
-                for part, seen in alike.items()
+                part: seen if part[0] in _TOO_LITTLE else min(seen, of_all.get(part, _COMMON))
+                for part, seen in parts.items()
             }
         found = [Oddity(seen[0], kind, *part, *seen[1:], n) for part, seen in parts.items() if seen[0] > 0]
         found.sort(key=lambda o: (-o.decades, o.aspect, o.step, o.other))
@@ -308,6 +318,7 @@ class SequenceDetector:
             if is_noted:
                 self.forget(session, times)
             return
+        pairs = list(session.pairs())
         models = [model for model in (self.all, self._kind(session.kind)) if model is not None]
         for model in models:
             if not is_noted:
@@ -315,7 +326,7 @@ class SequenceDetector:
                 for step, times in session.counts.items():
                     for count in range(1, min(times, self._params.max_count) + 1):
                         model.note(step, count)
-            model.note_order(session, times)
+            model.note_order(pairs, times)
             if model.n > self._params.memory:
                 model.halve()
 
