@@ -18,6 +18,7 @@ from fm_anomaly.api.feed import Feed
 from fm_anomaly.api.page import page_router
 from fm_anomaly.api.routes import api_router
 from fm_anomaly.api.schemas import HealthBody
+from fm_anomaly.api.timing import RequestTimings, Timed
 from fm_anomaly.errors import StoreError
 from fm_anomaly.service.intake import Intake
 from fm_anomaly.service.running import Service
@@ -58,6 +59,8 @@ def create_app(
     app.include_router(_health_routes(store, tenant, intake))
     add_error_handlers(app)
     app.add_middleware(Conventions, access=access)
+    app.state.timings = RequestTimings()
+    app.add_middleware(Timed, timings=app.state.timings)
     return app
 
 
@@ -66,8 +69,8 @@ def _health_routes(store: Store, tenant: str, intake: Intake | None) -> APIRoute
 
     @router.get("/health")
     def health() -> HealthBody:
-        """Always 200; `status` and `checks` say what is wrong."""
-        return _health(store, tenant, intake)
+        """Always 200; `status` and `checks` say what is wrong, or needs somebody to look."""
+        return _health(store, tenant, intake, is_whole=True)
 
     @router.get("/health/live")
     def live() -> HealthBody:
@@ -76,8 +79,8 @@ def _health_routes(store: Store, tenant: str, intake: Intake | None) -> APIRoute
 
     @router.get("/health/ready", responses={503: {"model": HealthBody}})
     def ready(response: Response) -> HealthBody:
-        """200 where requests can be answered, else 503."""
-        told = _health(store, tenant, intake)
+        """200 where requests can be answered, else 503; what needs a person later is in `/health`."""
+        told = _health(store, tenant, intake, is_whole=False)
         if told.status != "healthy":
             response.status_code = 503
         return told
@@ -85,8 +88,10 @@ def _health_routes(store: Store, tenant: str, intake: Intake | None) -> APIRoute
     return router
 
 
-def _health(store: Store, tenant: str, intake: Intake | None) -> HealthBody:
+def _health(store: Store, tenant: str, intake: Intake | None, *, is_whole: bool) -> HealthBody:
     checks = intake.health() if isinstance(intake, Service) else {}
+    if is_whole and isinstance(intake, Service):
+        checks.update(intake.warnings())
     try:
         alerts(store, tenant, limit=1)
         checks["store"] = "ok"

@@ -73,7 +73,7 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
     ):
         service = Service(params.data_dir, store, params.service)
         feeds = Feeds(service, params.tenant, params.feeds)
-        service.more_figures = feeds.figures
+        service.more_figures, service.more_warnings = feeds.figures, feeds.warnings
         app = create_app(store, params.tenant, intake=service, access=access)
         app.state.service_stats, app.state.sender_stats = service, sender
         config = uvicorn.Config(

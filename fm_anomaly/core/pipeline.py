@@ -98,6 +98,8 @@ class Pipeline:
         self.n_late = 0
         self.on_closed: Callable[[Sequence[ClosedBucket], LineOf], None] | None = None
         """Told of each closed bucket of all streams, in order; what it does must not reach back in here."""
+        self.on_taken: Callable[[Batch], None] | None = None
+        """Told of each batch of records; the same holds."""
         self._makes = BucketMaker(self.templates, self.streams)
         self._says_duration: list[bool] = []
         self.early = EarlyWatch()
@@ -167,6 +169,8 @@ class Pipeline:
         if not frame.height:
             return []
         batch = Batch(frame, self.streams.codes(frame["service"]))
+        if self.on_taken is not None:
+            self.on_taken(batch)
         n_before = len(self.templates.templates)
         said = self.patterns.applied(frame)
         template = self.templates.assign(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from fm_anomaly.core.frames import US_PER_S
 from fm_anomaly.errors import FmAnomalyError, StoreError
 from fm_anomaly.service.entries import Entry, StartEntry, TickEntry, to_bytes
+from fm_anomaly.service.timings import Timing
 from fm_anomaly.storage.segments import SegmentWriter
 
 _GROUP_BYTES = 16 << 20
@@ -105,8 +106,8 @@ class Appender:
     on_refused: Callable[[FmAnomalyError], None] = lambda exc: None
     ticks: TickParams = field(default_factory=TickParams)
     n_groups: int = 0
-    seconds: float = 0.0
-    """Spent on writing and syncing."""
+    timing: Timing = field(default_factory=Timing)
+    """Of writing and syncing a group."""
     cpu_seconds: float = 0.0
     """Of the thread."""
     _waiting: deque[Pending] = field(default_factory=deque)
@@ -185,7 +186,7 @@ class Appender:
             self._refuse(group, exc, is_tick_due=is_tick_due)
             return
         finally:
-            self.seconds += time.perf_counter() - began
+            self.timing.add(time.perf_counter() - began)
             self.n_groups += 1
         self._note_tick(bool(group), is_tick_due)
         durable = [Durable(first + at, entry, len(payloads[at])) for at, entry in enumerate(entries)]

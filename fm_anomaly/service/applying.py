@@ -15,6 +15,7 @@ from typing import Any
 from fm_anomaly.core.changes import Changed, Changes
 from fm_anomaly.core.commands import Applied, Effect
 from fm_anomaly.core.frames import US_PER_S
+from fm_anomaly.core.layer_figures import LayerFigures
 from fm_anomaly.core.pipeline import Pipeline, PipelineParams
 from fm_anomaly.core.sources import Arrived, SourceName
 from fm_anomaly.core.state import Snapshot, State
@@ -67,9 +68,11 @@ class Outcome:
 class Tenant:
     """One tenant's pipeline, what it has received, and how far its time has come."""
 
-    def __init__(self, pipeline: Pipeline, received: Received) -> None:
+    def __init__(self, pipeline: Pipeline, received: Received, layers: LayerFigures | None = None) -> None:
         self.pipeline = pipeline
         self.received = received
+        self.layers = layers or LayerFigures()
+        pipeline.on_taken = lambda batch: self.layers.add(batch, pipeline.streams)
         self.changes = Changes(pipeline)
         self.clock_us: int | None = None
         """The pipeline's clock after the last batch."""
@@ -252,6 +255,7 @@ class Applier:
         for name, saved in state["tenants"]:
             pipeline_params = replace(applier.params.pipeline, tenant=name)
             received = Received.restore(saved["received"])
+            layers = LayerFigures.restore(saved["layers"]) if "layers" in saved else None
             snapshot = Snapshot(saved["pipeline"], saved["digest"], saved["libraries"])
             try:
                 pipeline = Pipeline.restore(snapshot, pipeline_params)
@@ -259,9 +263,9 @@ class Applier:
                 # of other settings, or whole but of another build's shape: either way it cannot be gone on with
                 reason = str(exc) if isinstance(exc, SnapshotError) else f"its state is of another build ({exc!r})"
                 applier._on_problem("tenant_reset", {"tenant": name, "reason": reason})
-                applier.tenants[name] = Tenant(Pipeline(pipeline_params), received)
+                applier.tenants[name] = Tenant(Pipeline(pipeline_params), received, layers)
                 continue
-            tenant = applier.tenants[name] = Tenant(pipeline, received)
+            tenant = applier.tenants[name] = Tenant(pipeline, received, layers)
             tenant.clock_us, tenant.batch_at_us, tenant.gap_us = saved["times"]
         return applier
 
@@ -273,5 +277,6 @@ def _tenant_state(tenant: Tenant) -> State:
         "digest": snapshot.params_digest,
         "libraries": snapshot.libraries,
         "received": tenant.received.snapshot(),
+        "layers": tenant.layers.snapshot(),
         "times": [tenant.clock_us, tenant.batch_at_us, tenant.gap_us],
     }

@@ -52,12 +52,28 @@ class Feeds:
         if self.syslog is not None:
             await self.syslog.close()
 
+    def warnings(self) -> Mapping[str, str]:
+        """Return how each feed stands: "ok", or what is wrong with it."""
+        found: dict[str, str] = {}
+        if self.syslog is not None:
+            for name, is_up in self.syslog.up().items():
+                found[name] = "ok" if is_up else "the socket is closed"
+        if self._following is not None:
+            said = self._following.troubles()
+            told = f"{len(said)} of {self._following.n_files} files cannot be read; the log says which and why"
+            found["follow"] = told if said else "ok"
+        return found
+
     def figures(self) -> Mapping[str, float]:
         """Return counters and gauges, for /metrics."""
         found: dict[str, float] = {}
         if self.syslog is not None:
+            found["listeners"] = len(up := self.syslog.up())
+            found["listeners_up"] = sum(up.values())
             for name, n in asdict(self.syslog.counts).items():
                 found[f"syslog_{name}" if name == "connections" else f"syslog_{name}_total"] = n
         if self._following is not None:
             found["followed_bytes_total"] = self._following.n_bytes
+            found["followed_files"] = self._following.n_files
+            found["followed_files_unreadable"] = len(self._following.troubles())
         return found

@@ -55,16 +55,27 @@ class Following:
 
     def __init__(self, intake: PositionedIntake, tenant: str, params: FollowParams) -> None:
         self.n_bytes = 0
-        self._tasks = [
-            asyncio.create_task(self._follow(intake, tenant, path, params), name=f"follow {path}")
+        self._troubles: dict[str, str] = {}
+        self._tasks = {
+            path: asyncio.create_task(self._follow(intake, tenant, path, params), name=f"follow {path}")
             for path in dict.fromkeys(params.paths)
-        ]
+        }
+
+    @property
+    def n_files(self) -> int:
+        """Files that are to be followed."""
+        return len(self._tasks)
+
+    def troubles(self) -> list[str]:
+        """Return a sentence for each file that is not followed at this moment."""
+        ended = {path: "is followed no more" for path, task in self._tasks.items() if task.done()}
+        return [f"{path} {reason}" for path, reason in sorted({**self._troubles, **ended}.items())]
 
     async def close(self) -> None:
         """Stop; what has been read and is not durable is read again next time."""
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
-        for task in self._tasks:
+        for task in self._tasks.values():
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
@@ -76,9 +87,11 @@ class Following:
                 try:
                     batch = await asyncio.to_thread(tail.next_batch)
                 except SourceError as exc:
+                    self._troubles[path] = f"cannot be read: {exc}"
                     _LOG.warning("file_unreadable", path=path, reason=str(exc))
                     await asyncio.sleep(params.retry_s)
                     continue
+                self._troubles.pop(path, None)
                 if batch is None:
                     await asyncio.sleep(params.poll_s)
                     continue

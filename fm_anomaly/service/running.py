@@ -8,6 +8,7 @@ store in the order of the log. It must not know HTTP.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -16,23 +17,28 @@ from pathlib import Path
 from typing import Any
 
 from fm_anomaly.core.commands import Command
+from fm_anomaly.core.layer_figures import LayerCounts, LayerFigures
 from fm_anomaly.errors import FmAnomalyError, StoreError
 from fm_anomaly.ingest.batches import Batch
 from fm_anomaly.ingest.clock import Clock, SystemClock
 from fm_anomaly.logs import Log
 from fm_anomaly.service.accounting import accounting
 from fm_anomaly.service.appending import Appender, Durable, LogClock, Pending, TickParams
-from fm_anomaly.service.applying import ApplierParams
+from fm_anomaly.service.applying import Applier, ApplierParams
 from fm_anomaly.service.batch_ids import BatchIdParams
 from fm_anomaly.service.entries import Entry, batch_entry, command_entry, to_bytes
+from fm_anomaly.service.hearing import Hearing
 from fm_anomaly.service.intake import Receipt
 from fm_anomaly.service.queueing import QueueParams, Room, WorkQueue
 from fm_anomaly.service.restoring import SnapshotParams, restored
+from fm_anomaly.service.timings import Timing
 from fm_anomaly.service.working import Worker
 from fm_anomaly.storage import Store
 from fm_anomaly.storage.segments import SegmentParams, SegmentWriter, size_on_disk
 
 _LOG = Log("service")
+_OLD_SNAPSHOTS = 4
+"""Snapshots that may be missed before it is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class ServiceParams:
     queue: QueueParams = field(default_factory=QueueParams)
     ticks: TickParams = field(default_factory=TickParams)
     batch_ids: BatchIdParams = field(default_factory=BatchIdParams)
+    low_free_bytes: int = 1 << 30
+    """Free space below which the disk is said to be nearly full."""
 
 
 class Service:
@@ -56,7 +64,9 @@ class Service:
         self.params = params or ServiceParams()
         self.store = store
         self.more_figures: Callable[[], Mapping[str, float]] = dict
+        self.more_warnings: Callable[[], Mapping[str, str]] = dict
         """Those of the feeds."""
+        self.hearing = Hearing()
         self.n_duplicates = 0
         self.n_disk_refusals = 0
         self._is_refusing = False
@@ -89,6 +99,7 @@ class Service:
         """See `Intake.submit`."""
         if not batch.n_lines:
             return Receipt(0, 0)
+        self.hearing.note(batch.protocol, time.monotonic())
         if batch_id is None and batch.place is not None:
             source, position = batch.place.source, batch.place.position
             entry = batch_entry(self._clock(), tenant, batch, None)
@@ -118,6 +129,10 @@ class Service:
         told["waiting"] = {"entries": self._room.n_entries, "bytes": self._room.n_bytes}
         told["duplicates"] = self.n_duplicates
         return told
+
+    async def layers(self, tenant: str) -> LayerCounts:
+        """Return what the layers of a tenant's services logged, as of the last complete group."""
+        return await asyncio.wrap_future(self.worker.ask(lambda applier: _layers(applier, tenant)))
 
     async def _written_once(self, key: tuple[str, str], batch: Batch) -> int:
         """Write a batch with an id. Who sends it again meanwhile waits for the same answer."""
@@ -200,6 +215,29 @@ class Service:
             "worker": self.worker.trouble or "ok",
         }
 
+    def warnings(self) -> dict[str, str]:
+        """Return what needs a person and keeps nobody from being answered, by part; "ok" where nothing does."""
+        free_bytes, age_s = self.worker.free_bytes(), self.worker.snapshot_age_s
+        is_old = age_s > _OLD_SNAPSHOTS * max(self.params.snapshots.every_s, 60.0) and self.worker.has_unsaved
+        silent = [f"{name} for {age / 60:,.0f} min" for name, age in self.hearing.silent_s(time.monotonic()).items()]
+        return {
+            "input": f"unusually long nothing by {', '.join(silent)}" if silent else "ok",
+            "snapshot": f"the last one is {age_s / 60:,.0f} min old" if is_old else "ok",
+            "disk_room": f"{free_bytes >> 20:,} MiB free" if free_bytes < self.params.low_free_bytes else "ok",
+            **self.more_warnings(),
+        }
+
+    def timings(self) -> dict[str, Timing]:
+        """Return how long the stages take, by stage."""
+        return {"write_ahead": self.appender.timing, **self.worker.timings}
+
+    def parts(self) -> dict[str, Mapping[str, float]]:
+        """Return figures that have a value for each of several parts, for /metrics."""
+        return {
+            "input_age_seconds": self.hearing.ages_s(time.monotonic()),
+            "state_bytes": self.worker.state_bytes,
+        }
+
     def figures(self) -> dict[str, float]:
         """Return counters and gauges of the service, for /metrics."""
         return {
@@ -209,10 +247,10 @@ class Service:
             "busy_refusals_total": self._room.n_refused,
             "disk_refusals_total": self.n_disk_refusals,
             "clock_jumps_total": self._clock.n_jumps,
+            "disk_free_bytes": self.worker.free_bytes(),
             "duplicate_batches_total": self.n_duplicates,
             "write_ahead_bytes": size_on_disk(self._log_folder),
             "write_ahead_groups_total": self.appender.n_groups,
-            "write_ahead_seconds_total": self.appender.seconds,
             "write_ahead_cpu_seconds_total": self.appender.cpu_seconds,
             **self.worker.figures(),
             **self.more_figures(),
@@ -233,6 +271,11 @@ def _tell_jump(seconds: float) -> None:
     _LOG.warning(
         "clock_jumped", seconds=round(seconds, 1), meaning="it counts as ten seconds at most; was it suspended?"
     )
+
+
+def _layers(applier: Applier, tenant: str) -> LayerCounts:
+    known = applier.tenants.get(tenant)
+    return LayerCounts.of(LayerFigures() if known is None else known.layers)
 
 
 def _set(future: asyncio.Future[int], seq: int) -> None:

@@ -78,6 +78,11 @@ class SyslogListeners:
     udp_port: int = 0
     tcp_port: int = 0
     _closers: list[Callable[[], Any]] = field(default_factory=list)
+    _is_up: dict[str, Callable[[], bool]] = field(default_factory=dict)
+
+    def up(self) -> dict[str, bool]:
+        """Return whether each listener that was asked for still hears: `syslog_udp`, `syslog_tcp`."""
+        return {name: is_up() for name, is_up in self._is_up.items()}
 
     async def close(self) -> None:
         """Close the sockets; what they had received is handed in first, where the intake takes it."""
@@ -193,6 +198,7 @@ async def _listen_udp(found: SyslogListeners, hand_in: _HandIn, address: tuple[s
 
     buffer.inode = inode
     found._closers.append(close)
+    found._is_up["syslog_udp"] = lambda: not (transport.is_closing() or task.done())
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -295,6 +301,7 @@ async def _listen_tcp(found: SyslogListeners, hand_in: _HandIn, address: tuple[s
             await asyncio.gather(*late, return_exceptions=True)
 
     found._closers.append(close)
+    found._is_up["syslog_tcp"] = server.is_serving
 
 
 async def _serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hand_in: _HandIn) -> None:

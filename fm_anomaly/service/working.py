@@ -21,6 +21,7 @@ from fm_anomaly.service.applying import Applier, Outcome
 from fm_anomaly.service.entries import Entry, StartEntry, TickEntry
 from fm_anomaly.service.queueing import Room, WorkQueue
 from fm_anomaly.service.restoring import Restored, SnapshotParams, save
+from fm_anomaly.service.timings import Timing
 from fm_anomaly.storage import Store
 from fm_anomaly.storage.recording import Step, record
 from fm_anomaly.storage.segments import SegmentWriter
@@ -65,14 +66,17 @@ class Worker:
         self._done_us: int | None = found.applier.last_us if found.n_backlog else None
         self._n_backlog = found.n_backlog
         self._saved_seq = found.applier.seq
-        self._saved_at = time.monotonic()
+        self._saved_at = self._tried_at = time.monotonic()
         self._bytes_since = 0
         self._n_quiet = 0
-        self._seconds = {"pipeline": 0.0, "store": 0.0, "snapshot": 0.0}
+        self.timings = {stage: Timing() for stage in ("pipeline", "store", "snapshot")}
+        self.state_bytes: dict[str, int] = {}
+        """Size of each part of the state in the last snapshot."""
         self._store_cpu_s = 0.0
         self._n_store_refusals = 0
         self._n_buckets = 0
         self._n_snapshots = 0
+        self._n_snapshot_failures = 0
         self._snapshot_bytes = 0
         self._thread = threading.Thread(target=self._run, name="fm-anomaly-worker", daemon=True)
 
@@ -110,6 +114,16 @@ class Worker:
         done_us = self._done_us
         return max(0.0, (now_us - done_us) / 1e6) if done_us is not None else 0.0
 
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether something but ticks has come since the last snapshot."""
+        return self._n_quiet == 0
+
+    @property
+    def snapshot_age_s(self) -> float:
+        """How long ago the last snapshot was saved, or this process began."""
+        return time.monotonic() - self._saved_at
+
     def free_bytes(self) -> int:
         """Return what is free on the disk of segments and snapshots."""
         told = os.statvfs(self._folder)
@@ -118,12 +132,12 @@ class Worker:
     def figures(self) -> dict[str, float]:
         """Return counters and gauges."""
         return {
-            **{f"{name}_seconds_total": seconds for name, seconds in self._seconds.items()},
             "store_cpu_seconds_total": self._store_cpu_s,
             "buckets_total": self._n_buckets,
             "snapshots_total": self._n_snapshots,
+            "snapshot_failures_total": self._n_snapshot_failures,
             "snapshot_bytes": self._snapshot_bytes,
-            "snapshot_age_seconds": time.monotonic() - self._saved_at,
+            "snapshot_age_seconds": self.snapshot_age_s,
             "failed_groups_total": self.applier.n_failures,
             "backlog_entries": self._n_backlog,
             "store_refusals_total": self._n_store_refusals,
@@ -180,8 +194,8 @@ class Worker:
         self._record(outcome)
         recorded = time.perf_counter()
         self._store_cpu_s += time.thread_time() - cpu
-        self._seconds["pipeline"] += worked - began
-        self._seconds["store"] += recorded - worked
+        self.timings["pipeline"].add(worked - began)
+        self.timings["store"].add(recorded - worked)
         size_bytes, n_entries = self._held
         self._held = [0, 0]
         self._room.give_back(size_bytes, n_entries, recorded - began)
@@ -232,7 +246,7 @@ class Worker:
 
     def _maybe_save(self) -> None:
         # two snapshots after the last batch, then both cover it and no segment holds it; then seldom
-        since_s = time.monotonic() - self._saved_at
+        since_s = time.monotonic() - self._tried_at
         every_s = self._params.every_s if self._n_quiet < 2 else self._params.idle_every_s
         if self._bytes_since >= self._params.every_bytes or since_s >= every_s:
             self._save()
@@ -242,12 +256,15 @@ class Worker:
         if self.applier.n_waiting:
             return
         began = time.perf_counter()
-        self._saved_at, self._bytes_since = time.monotonic(), 0
+        self._tried_at, self._bytes_since = time.monotonic(), 0
         try:
-            self._snapshot_bytes = save(self._folder, self.applier, self._found.batch_ids, self._found.positions)
+            saved = save(self._folder, self.applier, self._found.batch_ids, self._found.positions)
         except FmAnomalyError as exc:
+            self._n_snapshot_failures += 1
             _LOG.warning("snapshot_failed", reason=str(exc), meaning="segments are kept until one succeeds")
             return
+        self._saved_at = self._tried_at
+        self._snapshot_bytes, self.state_bytes = saved.size_bytes, saved.part_bytes
         self._n_snapshots += 1
         self._n_quiet += 1
         covered, self._saved_seq = self._saved_seq, self.applier.seq
@@ -257,5 +274,5 @@ class Worker:
             _LOG.warning("segments_kept", reason=str(exc))
             return
         finally:
-            self._seconds["snapshot"] += time.perf_counter() - began
+            self.timings["snapshot"].add(time.perf_counter() - began)
         _LOG.info("snapshot_saved", seq=self._saved_seq, bytes=self._snapshot_bytes, segments_deleted=n_deleted)

@@ -15,8 +15,20 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fm_anomaly.api.application import create_app
-from fm_anomaly.api.metrics import FIGURES, NAMESPACE, OTHER, STAGES, Caps, LabelCap, Measured, families, rendered
+from fm_anomaly.api.metric_families import (
+    FIGURES,
+    NAMESPACE,
+    OTHER,
+    PARTS,
+    LabelCap,
+    LabelCaps,
+    Measured,
+    families,
+)
+from fm_anomaly.api.metrics import Caps, Told, rendered, resident_bytes
+from fm_anomaly.core.layer_figures import BOUNDS_S, Cascades, Durations, LayerCounts
 from fm_anomaly.notify import Sent
+from fm_anomaly.service.timings import Timing
 from fm_anomaly.storage import Store, open_store, save_scan
 from fm_anomaly.storage.figures import StoreFigures
 from fm_anomaly.storage.outbox import OutboxCounts, enqueue
@@ -38,12 +50,32 @@ def accounting(**services: int) -> dict[str, Any]:
     }
 
 
+def layers(*services: str) -> LayerCounts:
+    """Return what the layers of services logged: one duration of two seconds each, and one request with errors."""
+    bins = [int(bound == 3.0) for bound in BOUNDS_S] + [0]
+    return LayerCounts(
+        {(service, "core"): Durations(list(bins), 2_000_000) for service in services},
+        {service: Cascades(4, 3, 3, 1) for service in services},
+    )
+
+
+def timing() -> Timing:
+    """Return one duration of 4 ms."""
+    found = Timing()
+    found.add(0.004)
+    return found
+
+
 def everything() -> Measured:
     """Return measurements that leave nothing out."""
     figures = {f"{name}_total" if kind == "counter" else name: 1.0 for name, (kind, _) in FIGURES.items()}
     return Measured(
         now_us=2_000_000,
-        figures={**figures, **{f"{stage}_seconds_total": 0.5 for stage in STAGES}},
+        figures=figures,
+        parts={name: {"one": 1.0} for name in PARTS},
+        stages={"store": timing()},
+        requests={("logs", "2xx"): timing()},
+        layers=[layers("api"), layers("api")],
         accountings=[accounting(api=4, worker=2), accounting(api=6)],
         store=StoreFigures(("default",), {"low": 0, "high": 1}, 7),
         outbox=[OutboxCounts("", 1, 0, 0, 0), OutboxCounts("pager", 2, 3, 4, 1_000_000)],
@@ -62,19 +94,21 @@ def samples(text: str) -> dict[str, float]:
 
 
 def test_what_is_exported_is_what_is_documented() -> None:
-    """Every metric stands in docs/metrics.md with its type and labels, in that order, and nothing else does."""
-    documented = re.findall(r"^\| `(\w+)` \| (\w+) \|(.*?)\|", DOC, re.MULTILINE)
+    """Every metric stands in docs/metrics.md with its type and labels, measured or derived, in that order; no other."""
+    documented = re.findall(r"^\| `(\w+)` \| (\w+) \|(.*?)\| (\w+) \|", DOC, re.MULTILINE)
     exported = []
-    for family in families(everything(), Caps()):
+    for family in families(everything(), LabelCaps()):
         name = family.name.removeprefix(f"{NAMESPACE}_") + ("_total" if family.type == "counter" else "")
-        labels = sorted({label for sample in family.samples for label in sample.labels})
-        exported.append((name, family.type, labels))
-    assert [(name, kind, sorted(re.findall(r"\w+", labels))) for name, kind, labels in documented] == exported
+        labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
+        exported.append((name, family.type, labels, family.documentation.split()[-1].strip(".").lower()))
+    assert [
+        (name, kind, sorted(re.findall(r"\w+", labels)), what) for name, kind, labels, what in documented
+    ] == exported
 
 
 def test_sums_are_over_tenants_and_add_up() -> None:
     """What became of lines adds up to the lines; services of two tenants are one label."""
-    found = samples(rendered(everything(), Caps()).decode())
+    found = samples(rendered(everything(), LabelCaps()).decode())
     lines = {name: value for name, value in found.items() if name.startswith("intake_lines_total")}
     assert sum(lines.values()) == 20
     assert found["service_records_total{service=api}"] == 10
@@ -86,9 +120,10 @@ def test_sums_are_over_tenants_and_add_up() -> None:
 def test_no_label_names_a_person_or_a_request() -> None:
     """The labels are a closed list."""
     labels = {
-        label for family in families(everything(), Caps()) for sample in family.samples for label in sample.labels
+        label for family in families(everything(), LabelCaps()) for sample in family.samples for label in sample.labels
     }
-    assert labels == {"version", "protocol", "became", "service", "kind", "stage", "severity", "receiver", "result"}
+    known = {"version", "protocol", "became", "service", "kind", "stage", "severity", "receiver", "result"}
+    assert labels == {*known, "layer", "le", "part", "surface", "status"}
 
 
 def test_services_are_capped_and_counters_never_fall() -> None:
@@ -98,14 +133,18 @@ def test_services_are_capped_and_counters_never_fall() -> None:
     assert first == {"a": 5, "b": 4, "c": 3, OTHER: 3}
     later = cap.capped({"a": 5, "b": 4, "c": 3, "d": 200, "e": 1, "f": 9})
     assert later == {"a": 5, "b": 4, "c": 3, OTHER: 210}
-    text = rendered(Measured(0, accountings=[accounting(**{f"s{n}": 1 for n in range(5_000)})]), Caps()).decode()
+    text = rendered(Measured(0, accountings=[accounting(**{f"s{n}": 1 for n in range(5_000)})]), LabelCaps()).decode()
     assert text.count("service_records_total{") == 101
+    many = Measured(0, layers=[layers(*(f"s{n}" for n in range(5_000)))])
+    text = rendered(many, LabelCaps()).decode()
+    assert text.count("service_seconds_count{") == 31
+    assert samples(text)[f"request_errors_total{{service={OTHER}}}"] == 4 * 4_970
 
 
 def test_hostile_names_stay_inside_their_label() -> None:
     """A quote, a line break or a backslash in a service's name makes no sample of its own."""
     hostile = 'x"} 1\nfaultmaven_anomaly_evil 1\n\\'
-    text = rendered(Measured(0, accountings=[accounting(**{hostile: 3})]), Caps()).decode()
+    text = rendered(Measured(0, accountings=[accounting(**{hostile: 3})]), LabelCaps()).decode()
     names = {family.name for family in text_string_to_metric_families(text)}
     assert f"{NAMESPACE}_evil" not in names
 
@@ -117,7 +156,7 @@ def test_promtool_finds_nothing_to_complain_of() -> None:
         pytest.skip("no promtool: install Debian's package prometheus")
     done = subprocess.run(
         [promtool, "check", "metrics"],
-        input=rendered(everything(), Caps()),
+        input=rendered(everything(), LabelCaps()),
         capture_output=True,
         check=False,
     )
@@ -129,6 +168,18 @@ def test_promtool_finds_nothing_to_complain_of() -> None:
 
 class Running:
     """A service that has two figures and one tenant's accounting."""
+
+    def parts(self) -> Mapping[str, Mapping[str, float]]:
+        """Return one."""
+        return {"state_bytes": {"alerts": 5.0}}
+
+    def timings(self) -> Mapping[str, Timing]:
+        """Return one."""
+        return {"store": timing()}
+
+    async def layers(self, tenant: str) -> LayerCounts:
+        """Return the same for each tenant."""
+        return layers("api")
 
     def figures(self) -> Mapping[str, float]:
         """Return two figures."""
@@ -169,6 +220,10 @@ def test_the_route_tells_of_store_and_service(store: Store) -> None:
     assert found["lag_seconds{}"] == 1.5
     assert found["busy_refusals_total{}"] == 3
     assert "unknown" not in answer.text
+    assert found["state_bytes{part=alerts}"] == 5
+    assert found["stage_seconds_bucket{le=0.005,stage=store}"] == 1
+    assert found["service_seconds_sum{layer=core,service=api}"] == 2
+    assert found["cascade_errors_avoided_total{service=api}"] == 1
     assert f"{NAMESPACE}_process_resident_memory_bytes" in answer.text
 
 
@@ -205,10 +260,18 @@ def test_a_busy_service_does_not_hold_the_answer_up(monkeypatch: pytest.MonkeyPa
         assert await caps.ask(busy, ["default"]) == []
         assert busy.n_asked == 1
         busy.is_let.set()
-        assert await caps.ask(busy, ["default"]) == [accounting(api=4)]
+        assert await caps.ask(busy, ["default"]) == [Told(accounting(api=4), layers("api"))]
         busy.is_let.clear()
-        assert await caps.ask(busy, ["default"]) == [accounting(api=4)]
+        assert await caps.ask(busy, ["default"]) == [Told(accounting(api=4), layers("api"))]
         busy.is_let.set()
         await caps.ask(busy, ["default"])
 
     asyncio.run(story())
+
+
+def test_memory_is_read_of_the_kernel(tmp_path: Path) -> None:
+    """Three kinds in bytes; a system that does not tell has none."""
+    status = tmp_path / "status"
+    status.write_text("Name:\tx\nRssAnon:\t  12 kB\nRssFile:\t 3 kB\nRssShmem:\t 0 kB\n")
+    assert resident_bytes(status) == {"anonymous": 12_288, "file": 3_072, "shared": 0}
+    assert resident_bytes(tmp_path / "none") == {}
