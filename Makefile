@@ -52,6 +52,7 @@ bench: $(STAMP) ## speed and memory beside rivals, in one run, on one core
 	$(BIN)/python benchmarks/templating.py $(if $(wildcard $(DATA)/loghub),--data "$(DATA)/loghub")
 	$(BIN)/python benchmarks/series_bank.py
 	$(BIN)/python benchmarks/limits.py
+	$(BIN)/python benchmarks/write_ahead.py
 	$(BIN)/python benchmarks/intake.py
 	$(BIN)/python benchmarks/categorize.py
 
