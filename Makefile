@@ -32,8 +32,8 @@ demo: $(STAMP) ## the whole thread: a log, its incidents, the store, the API, th
 	$(BIN)/fm-anomaly categorize data/samples/faultmaven/*.log.gz --models $(DEMO)/models
 	$(BIN)/python scripts/show_alerts.py $(DEMO)
 
-test: $(STAMP) ## tests, without those that take minutes
-	FM_ANOMALY_DATA=$(DATA) $(BIN)/python -m pytest -m "not long" $(ARGS)
+test: $(STAMP) ## tests, on all cores, without those that take minutes
+	FM_ANOMALY_DATA=$(DATA) $(BIN)/python -m pytest -m "not long" -n auto --dist loadfile $(ARGS)
 
 long: $(STAMP) ## the tests that take minutes: many more fuzzed inputs
 	FM_ANOMALY_DATA=$(DATA) HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m long $(ARGS)
