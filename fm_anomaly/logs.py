@@ -11,8 +11,9 @@ import json
 import logging
 import math
 import sys
+import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TextIO
 
 ROOT = "fm_anomaly"
@@ -93,6 +94,53 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger(ROOT).setLevel(level.upper())
+
+
+class Levels:
+    """The level from which on our records are written: the usual one, and another for a while.
+
+    What was made more talkative for a question falls back by itself: nobody remembers to. From any thread.
+    """
+
+    def __init__(self, usual: str = "info") -> None:
+        self.usual = usual
+        self.until: datetime | None = None
+        """When the usual level is back; None: it is the one."""
+        self._timer: threading.Timer | None = None
+        self._lock = threading.RLock()
+        self._set(usual)
+
+    @property
+    def level(self) -> str:
+        """The level now: debug, info, warning or error."""
+        return logging.getLevelName(logging.getLogger(ROOT).getEffectiveLevel()).lower()
+
+    def change(self, level: str, for_s: float) -> None:
+        """Write from `level` on, for so many seconds."""
+        with self._lock:
+            self.end()
+            if level == self.usual:
+                return
+            self._set(level)
+            self.until = datetime.now(UTC) + timedelta(seconds=for_s)
+            self._timer = threading.Timer(for_s, self.end)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def toggle(self, for_s: float) -> None:
+        """Write from DEBUG on for a while; back to the usual level where another one is set."""
+        self.change("debug" if self.until is None else self.usual, for_s)
+
+    def end(self) -> None:
+        """Go back to the usual level."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self.until = None
+            self._set(self.usual)
+
+    def _set(self, level: str) -> None:
+        logging.getLogger(ROOT).setLevel(level.upper())
 
 
 def _plain(value: Value) -> Value:

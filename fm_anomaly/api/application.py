@@ -22,6 +22,7 @@ from fm_anomaly.api.timing import RequestTimings, Timed
 from fm_anomaly.errors import StoreError
 from fm_anomaly.service.intake import Intake
 from fm_anomaly.service.running import Service
+from fm_anomaly.service.tracing import Span, off
 from fm_anomaly.storage import Store, alerts
 
 
@@ -32,6 +33,7 @@ def create_app(
     intake: Intake | None = None,
     access: AccessParams | None = None,
     loopback_only: bool = False,
+    span: Span = off,
 ) -> FastAPI:
     """Return the application that reads `tenant`'s part of `store`, and hands what is sent to `intake`.
 
@@ -60,7 +62,7 @@ def create_app(
     add_error_handlers(app)
     app.add_middleware(Conventions, access=access)
     app.state.timings = RequestTimings()
-    app.add_middleware(Timed, timings=app.state.timings)
+    app.add_middleware(Timed, timings=app.state.timings, span=span)
     return app
 
 

@@ -24,18 +24,20 @@ from fm_anomaly.api.application import create_app
 from fm_anomaly.api.connections import PatientProtocol
 from fm_anomaly.api.conventions import is_loopback, is_loopback_host_header
 from fm_anomaly.errors import UsageError
-from fm_anomaly.logs import Log
+from fm_anomaly.logs import Levels, Log
 from fm_anomaly.service.collecting import collecting
 from fm_anomaly.service.feeds import FeedParams, Feeds
 from fm_anomaly.service.notifying import NotifyingParams, notifying
 from fm_anomaly.service.running import Service, ServiceParams
 from fm_anomaly.service.tidying import TidyingParams, tidying
+from fm_anomaly.service.tracing import tracing
 from fm_anomaly.storage import default_path, open_store
 
 _DRAIN_S = 10
 _MAX_HEAD_BYTES = 64 << 10
 _SWITCH_S = 0.001
 """How long the worker may keep the interpreter from who answers requests; the default is five times that."""
+_DEBUG_S = 900.0
 _LOG = Log("service")
 
 
@@ -50,6 +52,8 @@ class ServeParams:
     db: str | None = None
     token: str | None = field(default=None, repr=False)
     allow_anonymous: bool = False
+    log_level: str = "info"
+    has_traces: bool = False
     service: ServiceParams = field(default_factory=ServiceParams)
     feeds: FeedParams = field(default_factory=FeedParams)
     notify: NotifyingParams = field(default_factory=NotifyingParams)
@@ -70,11 +74,15 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
         open_store(params.db or default_path(params.data_dir)) as store,
         notifying(store, params.notify) as sender,
         tidying(store, params.tidying),
+        tracing(is_on=params.has_traces) as span,
+        _levels(params.log_level) as levels,
     ):
         service = Service(params.data_dir, store, params.service)
         feeds = Feeds(service, params.tenant, params.feeds)
         service.more_figures, service.more_warnings = feeds.figures, feeds.warnings
-        app = create_app(store, params.tenant, intake=service, access=access)
+        service.worker.span = span
+        app = create_app(store, params.tenant, intake=service, access=access, span=span)
+        app.state.log_levels = levels
         app.state.service_stats, app.state.sender_stats = service, sender
         config = uvicorn.Config(
             app,
@@ -142,6 +150,23 @@ def access_of(params: ServeParams) -> AccessParams:
         )
     is_host_allowed = is_loopback_host_header if is_local else None
     return AccessParams(params.token, params.tenant, is_host_allowed)
+
+
+@contextmanager
+def _levels(usual: str) -> Iterator[Levels]:
+    """Let SIGUSR1 turn DEBUG on for a while, and off again."""
+    levels = Levels(usual)
+
+    def toggle(number: int, frame: FrameType | None) -> None:
+        levels.toggle(_DEBUG_S)
+        _LOG.warning("log_level_changed", level=levels.level, minutes=_DEBUG_S / 60, actor="SIGUSR1")
+
+    before = signal.signal(signal.SIGUSR1, toggle)
+    try:
+        yield levels
+    finally:
+        levels.end()
+        signal.signal(signal.SIGUSR1, before)
 
 
 @contextmanager

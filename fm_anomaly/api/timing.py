@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import time
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fm_anomaly.service.timings import Timing
+from fm_anomaly.service.tracing import Span, off
 
 SURFACES = ("logs", "api", "page", "watch")
 """What is asked for: to take logs, the API, the page and its files, health and metrics."""
@@ -34,25 +36,29 @@ class RequestTimings:
 
 
 class Timed:
-    """Times each request from its head until its answer begins."""
+    """Times each request from its head until its answer begins; traces it until it ends, where traces are on."""
 
-    def __init__(self, app: ASGIApp, timings: RequestTimings) -> None:
+    def __init__(self, app: ASGIApp, timings: RequestTimings, span: Span = off) -> None:
         self._app = app
         self._timings = timings
+        self._span = span
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
+        surface = surface_of(scope["method"], scope["path"])
 
         async def timed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                surface = surface_of(scope["method"], scope["path"])
                 self._timings.add(surface, message["status"], time.perf_counter() - began)
+                tell("http.response.status_code", message["status"])
             await send(message)
 
-        await self._app(scope, receive, timed)
+        named = {"http.request.method": scope["method"], "fm_anomaly.surface": surface}
+        with self._span(f"{scope['method']} {surface}", named, Headers(scope=scope)) as tell:
+            await self._app(scope, receive, timed)
 
 
 def surface_of(method: str, path: str) -> str:

@@ -47,6 +47,15 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--allow-anonymous", action="store_true", help="listen on an address of the network without FM_ANOMALY_TOKEN"
     )
+    parser.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="of our own log on stderr (default: info); SIGUSR1, or the API, makes it debug for a while",
+    )
+    parser.add_argument(
+        "--traces", action="store_true", help="OpenTelemetry traces, to where OTEL_EXPORTER_OTLP_ENDPOINT says"
+    )
     _add_feeds(parser)
 
 
@@ -93,7 +102,7 @@ def _params(args: argparse.Namespace) -> ServeParams:
     from fm_anomaly.storage.segment_format import parse_key
     from fm_anomaly.storage.segments import SegmentParams
 
-    configure()
+    configure(args.log_level)
     settings = load_settings(args.config, options={"tenant": args.tenant})
     key = os.environ.get("FM_ANOMALY_SEGMENT_KEY")
     service = ServiceParams(
@@ -109,6 +118,8 @@ def _params(args: argparse.Namespace) -> ServeParams:
         db=args.db,
         token=os.environ.get("FM_ANOMALY_TOKEN") or None,
         allow_anonymous=args.allow_anonymous,
+        log_level=args.log_level,
+        has_traces=args.traces,
         service=service,
         feeds=_feeds(args, settings.pipeline.parsing.tz),
         notify=NotifyingParams(tuple(target(each, os.environ) for each in settings.receivers), settings.notify),

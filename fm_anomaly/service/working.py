@@ -22,6 +22,7 @@ from fm_anomaly.service.entries import Entry, StartEntry, TickEntry
 from fm_anomaly.service.queueing import Room, WorkQueue
 from fm_anomaly.service.restoring import Restored, SnapshotParams, save
 from fm_anomaly.service.timings import Timing
+from fm_anomaly.service.tracing import Span, off
 from fm_anomaly.storage import Store
 from fm_anomaly.storage.recording import Step, record
 from fm_anomaly.storage.segments import SegmentWriter
@@ -52,6 +53,7 @@ class Worker:
         self.applier = found.applier
         self.trouble: str | None = None
         """What keeps the worker from going on, in words."""
+        self.span: Span = off
         self.listeners: list[Callable[[str, int], None]] = []
         """Called in the worker thread with tenant and entry number after each step that changed something."""
         self._found = found
@@ -187,11 +189,13 @@ class Worker:
     def _take(self, seq: int, entry: Entry) -> None:
         self._done_us = entry.at_us
         began = time.perf_counter()
-        outcome = self.applier.take(seq, entry)
+        with self.span("pipeline", {"fm_anomaly.seq": seq}):
+            outcome = self.applier.take(seq, entry)
         if outcome is None:
             return
         worked, cpu = time.perf_counter(), time.thread_time()
-        self._record(outcome)
+        with self.span("store", {"fm_anomaly.seq": seq, "fm_anomaly.bytes": outcome.size_bytes}):
+            self._record(outcome)
         recorded = time.perf_counter()
         self._store_cpu_s += time.thread_time() - cpu
         self.timings["pipeline"].add(worked - began)
@@ -258,7 +262,8 @@ class Worker:
         began = time.perf_counter()
         self._tried_at, self._bytes_since = time.monotonic(), 0
         try:
-            saved = save(self._folder, self.applier, self._found.batch_ids, self._found.positions)
+            with self.span("snapshot"):
+                saved = save(self._folder, self.applier, self._found.batch_ids, self._found.positions)
         except FmAnomalyError as exc:
             self._n_snapshot_failures += 1
             _LOG.warning("snapshot_failed", reason=str(exc), meaning="segments are kept until one succeeds")

@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 def test_every_route_is_on_the_page_and_nothing_else() -> None:
     """Methods and paths of the tables are those of the OpenAPI."""
-    told = {(m, f"/api/v1{path}") for m, path in re.findall(r"`(GET|POST|PATCH|DELETE) (/[^`]*)`", PAGE)}
+    told = {(m, f"/api/v1{path}") for m, path in re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`]*)`", PAGE)}
     told -= {("GET", "/api/v1/api/v1/openapi.json")}
     real = {(m.upper(), path) for path, found in create_spec()["paths"].items() for m in found}
     assert told == real

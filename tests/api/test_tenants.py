@@ -22,7 +22,7 @@ BODIES: dict[str, Any] = {
     "silences": {"reason": "x"},
 }
 NOT_OF_ONE = {"/alerts", "/incidents", "/templates", "/services", "/digest", "/markers", "/silences", "/patterns"}
-NOT_OF_ONE |= {"/audit", "/stream"}
+NOT_OF_ONE |= {"/audit", "/stream", "/log-level"}
 
 
 def apps(store: Store) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from fm_anomaly.api.routes import (
     audit,
     feedback,
     incidents,
+    log_level,
     markers,
     patterns,
     services,
@@ -17,7 +18,7 @@ from fm_anomaly.api.routes import (
     templates,
 )
 
-RESOURCES = (alerts, feedback, incidents, silences, markers, templates, patterns, services, stream, audit)
+RESOURCES = (alerts, feedback, incidents, silences, markers, templates, patterns, services, stream, audit, log_level)
 
 
 def api_router() -> APIRouter:
