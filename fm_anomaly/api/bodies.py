@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -44,8 +44,8 @@ class BodyReader:
     limits: BodyLimits = field(default_factory=BodyLimits)
     held_bytes: int = 0
 
-    async def read(self, request: Request) -> bytes:
-        """Return the decompressed body of a request.
+    async def read(self, request: Request, look_for_room: Callable[[int], None] = lambda size: None) -> bytes:
+        """Return the decompressed body of a request; `look_for_room` is told its size as sent, and may raise first.
 
         Raises DecodeError (413 too large, 415 unknown encoding, 408 too slow, 400 damaged), BusyError where other
         requests fill the memory that there is for bodies.
@@ -55,6 +55,7 @@ class BodyReader:
         if declared > self.limits.body_bytes:
             raise _too_large("body", self.limits.body_bytes)
         raw = await self._received(request, declared)
+        look_for_room(len(raw))
         if encoding == "identity":
             return raw
         if len(raw) <= _INLINE_BYTES:

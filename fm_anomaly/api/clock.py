@@ -1,4 +1,4 @@
-"""The wall clock, in µs: when a command was given. Its own module so that tests and replays can replace it."""
+"""The wall clock, in µs: when something was received or told. Tests and replays replace it here."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from fm_anomaly.api.clock import now_us
 from fm_anomaly.api.metric_families import NAMESPACE, LabelCaps, Measured, ReceiverStats, families
-from fm_anomaly.api.receiving import now_us
 from fm_anomaly.core.layer_figures import LayerCounts
 from fm_anomaly.errors import FmAnomalyError
 from fm_anomaly.service.timings import Timing

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from fm_anomaly.api.receiving import decoded, now_us, read_body, refusal_of, submitted
+from fm_anomaly.api.clock import now_us
+from fm_anomaly.api.receiving import decoded, read_body, refusal_of, submitted
 from fm_anomaly.errors import FmAnomalyError
 from fm_anomaly.ingest import otlp
 

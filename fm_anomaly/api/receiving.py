@@ -13,15 +13,15 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from fm_anomaly.api.bodies import BodyReader
 from fm_anomaly.errors import BusyError, DecodeError, DiskFullError, FmAnomalyError
 from fm_anomaly.ingest.batches import Batch
-from fm_anomaly.ingest.clock import SystemClock
 from fm_anomaly.service.intake import Intake, Receipt
+from fm_anomaly.service.running import Service
 
 _INLINE_BYTES = 1 << 18
 """A larger body is decoded in a thread, so that the others need not wait."""
 _MAX_BATCH_ID = 256
-_CLOCK = SystemClock()
 
 T = TypeVar("T")
 
@@ -41,15 +41,14 @@ class Refusal:
         return {"Retry-After": str(self.retry_after_s)} if self.retry_after_s else {}
 
 
-def now_us() -> int:
-    """Return the time of receipt, µs since the epoch."""
-    return _CLOCK.now_us()
-
-
 async def read_body(request: Request) -> bytes:
-    """Return the decompressed body, within the limits that all routes share. Raises DecodeError and BusyError."""
-    body: bytes = await request.app.state.bodies.read(request)
-    return body
+    """Return the decompressed body, within the limits that all routes share. Raises DecodeError and BusyError.
+
+    Where there is no room for it, that is said before work is spent on it.
+    """
+    bodies: BodyReader = request.app.state.bodies
+    intake: Intake | None = request.app.state.intake
+    return await (bodies.read(request, intake.look_for_room) if isinstance(intake, Service) else bodies.read(request))
 
 
 async def decoded(decode: Callable[[bytes], T], body: bytes) -> T:

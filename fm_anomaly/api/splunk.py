@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from fm_anomaly.api.receiving import decoded, now_us, read_body, refusal_of, submitted
+from fm_anomaly.api.clock import now_us
+from fm_anomaly.api.receiving import decoded, read_body, refusal_of, submitted
 from fm_anomaly.errors import FmAnomalyError
 from fm_anomaly.ingest import splunk
 from fm_anomaly.ingest.batches import Batch

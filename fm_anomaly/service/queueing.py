@@ -41,16 +41,24 @@ class Room:
     def take(self, size_bytes: int) -> None:
         """Take room for an entry; raises BusyError where there is none. A lone entry always has room."""
         with self._lock:
-            is_full = self.n_bytes + size_bytes > self.params.max_bytes or self.n_entries >= self.params.max_entries
-            if self.n_entries and is_full:
-                self.n_refused += 1
-                raise BusyError(
-                    f"{self.n_bytes / (1 << 20):,.0f} MiB in {self.n_entries:,} requests wait to be worked on; "
-                    "come again later",
-                    self._retry_after_s(),
-                )
+            self._look(size_bytes)
             self.n_bytes += size_bytes
             self.n_entries += 1
+
+    def look(self, size_bytes: int) -> None:
+        """Raise BusyError where `take` would, and take nothing: for what is not worth reading then."""
+        with self._lock:
+            self._look(size_bytes)
+
+    def _look(self, size_bytes: int) -> None:
+        is_full = self.n_bytes + size_bytes > self.params.max_bytes or self.n_entries >= self.params.max_entries
+        if self.n_entries and is_full:
+            self.n_refused += 1
+            raise BusyError(
+                f"{self.n_bytes / (1 << 20):,.0f} MiB in {self.n_entries:,} requests wait to be worked on; "
+                "come again later",
+                self._retry_after_s(),
+            )
 
     def give_back(self, size_bytes: int, n_entries: int, seconds: float = 0.0) -> None:
         """Give room back; `seconds` is how long the work took, which tells how fast it goes."""

@@ -95,6 +95,10 @@ class Service:
 
     # -- the door ---------------------------------------------------------------------------------------------------
 
+    def look_for_room(self, size_bytes: int) -> None:
+        """Raise BusyError where a batch of so many bytes would be refused; before it is decompressed and decoded."""
+        self._room.look(size_bytes)
+
     async def submit(self, tenant: str, batch: Batch, batch_id: str | None = None) -> Receipt:
         """See `Intake.submit`."""
         if not batch.n_lines:
