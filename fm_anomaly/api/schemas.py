@@ -17,7 +17,7 @@ from fm_anomaly.storage import (
     StoredIncident,
 )
 from fm_anomaly.storage.counts import Series
-from fm_anomaly.storage.paging import MAX_LIMIT
+from fm_anomaly.storage.paging import MAX_LIMIT, Span
 from fm_anomaly.storage.timelines import StoredEvent
 from fm_anomaly.storage.timestamps import optional_iso, to_iso, to_us
 
@@ -60,6 +60,16 @@ class SpanQuery(PageQuery):
     def until_us(self) -> int | None:
         """The end, µs."""
         return moment_us(self.until)
+
+
+class ServiceSpanQuery(SpanQuery):
+    """What a list over time and services takes."""
+
+    service: Name | None = None
+
+    def span(self) -> Span:
+        """Return the same conditions for the store."""
+        return Span(self.service, self.since_us, self.until_us)
 
 
 class IncidentQuery(SpanQuery):

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, case, cast, fu
 
 from fm_anomaly.storage import tables
 from fm_anomaly.storage.connection import Store
-from fm_anomaly.storage.paging import Page, page, value_of
+from fm_anomaly.storage.paging import ALWAYS, Page, Span, in_span, page, value_of
 
 _T = tables.templates
 _SEPARATOR = "/"
@@ -171,24 +171,11 @@ def services(store: Store, tenant: str) -> tuple[StoredService, ...]:
 
 
 def digest(
-    store: Store,
-    tenant: str,
-    *,
-    service: str | None = None,
-    since_us: int | None = None,
-    until_us: int | None = None,
-    limit: int = 50,
-    cursor: str | None = None,
+    store: Store, tenant: str, span: Span = ALWAYS, *, limit: int = 50, cursor: str | None = None
 ) -> Page[StoredDigest]:
     """Return a page of the digest, latest start first. Raises UsageError on a bad argument."""
     table = tables.digest
-    wanted: list[ColumnElement[bool]] = [table.c.tenant == tenant]
-    if service is not None:
-        wanted.append(table.c.service == service)
-    if since_us is not None:
-        wanted.append(table.c.start_us >= since_us)
-    if until_us is not None:
-        wanted.append(table.c.start_us < until_us)
+    wanted = [table.c.tenant == tenant, *in_span(table, span)]
     return page(store, table, "digest_id", StoredDigest, wanted, limit, cursor)
 
 

@@ -25,12 +25,24 @@ _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Which rows of a list over time are wanted; None is no condition. Half-open, in µs."""
+
+    service: str | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[_Value]):
     """Some rows of a list; `total` counts the whole list, `next_cursor` is None on the last page."""
 
     items: tuple[_Value, ...]
     total: int
     next_cursor: str | None
+
+
+ALWAYS = Span()
 
 
 def page(
@@ -62,6 +74,18 @@ def page(
     rows = rows[:limit]
     following = cursor_of(rows[-1]._mapping[by], rows[-1]._mapping[key]) if more else None
     return Page(tuple(value_of(kind, row) for row in rows), total, following)
+
+
+def in_span(table: FromClause, span: Span, *, by: str = "start_us") -> list[ColumnElement[bool]]:
+    """Return the conditions of a span over the column `by`."""
+    wanted: list[ColumnElement[bool]] = []
+    if span.service is not None:
+        wanted.append(table.c.service == span.service)
+    if span.since_us is not None:
+        wanted.append(table.c[by] >= span.since_us)
+    if span.until_us is not None:
+        wanted.append(table.c[by] < span.until_us)
+    return wanted
 
 
 def value_of(kind: type[_Value], row: Row[Any]) -> _Value:

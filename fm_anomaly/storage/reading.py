@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Table, and_, select
 from fm_anomaly.errors import UsageError
 from fm_anomaly.storage import tables
 from fm_anomaly.storage.connection import Store
-from fm_anomaly.storage.paging import Page, page, value_of
+from fm_anomaly.storage.paging import Page, Span, in_span, page, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +232,4 @@ def _conditions(
         if min_severity not in tables.SEVERITIES:
             raise UsageError(f"severity {min_severity!r} is none of {', '.join(tables.SEVERITIES)}")
         wanted.append(table.c.severity_rank >= tables.SEVERITIES.index(min_severity))
-    if since_us is not None:
-        wanted.append(table.c.start_us >= since_us)
-    if until_us is not None:
-        wanted.append(table.c.start_us < until_us)
-    return wanted
+    return wanted + in_span(table, Span(None, since_us, until_us))

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 
 from fm_anomaly.storage import tables
 from fm_anomaly.storage.connection import Store
-from fm_anomaly.storage.paging import Page, page, value_of
+from fm_anomaly.storage.paging import ALWAYS, Page, Span, in_span, page, value_of
 from fm_anomaly.storage.reading import StoredIncident
 from fm_anomaly.storage.writing import some
 
@@ -103,22 +103,9 @@ def markers_near(
 
 
 def markers(
-    store: Store,
-    tenant: str,
-    *,
-    service: str | None = None,
-    since_us: int | None = None,
-    until_us: int | None = None,
-    limit: int = 50,
-    cursor: str | None = None,
+    store: Store, tenant: str, span: Span = ALWAYS, *, limit: int = 50, cursor: str | None = None
 ) -> Page[StoredMarker]:
     """Return a page of markers, newest first. Raises UsageError on a bad argument."""
     table = tables.markers
-    wanted: list[ColumnElement[bool]] = [table.c.tenant == tenant]
-    if service is not None:
-        wanted.append(table.c.service == service)
-    if since_us is not None:
-        wanted.append(table.c.at_us >= since_us)
-    if until_us is not None:
-        wanted.append(table.c.at_us < until_us)
+    wanted = [table.c.tenant == tenant, *in_span(table, span, by="at_us")]
     return page(store, table, "marker_id", StoredMarker, wanted, limit, cursor, by="at_us")

@@ -12,18 +12,12 @@ from pydantic import BaseModel, Field
 
 from fm_anomaly.api.asking import READS, WRITES, TheStore, TheTenant, say_page
 from fm_anomaly.api.commanding import Asked, EffectBody, TheCommands
-from fm_anomaly.api.schemas import Moment, Name, SpanQuery, moment_us
+from fm_anomaly.api.schemas import Moment, Name, ServiceSpanQuery, moment_us
 from fm_anomaly.core.commands import CommandKind
 from fm_anomaly.storage.timelines import StoredMarker, markers
 from fm_anomaly.storage.timestamps import to_iso
 
 router = APIRouter(responses=READS, tags=["markers"])
-
-
-class MarkerQuery(SpanQuery):
-    """What the list of markers takes."""
-
-    service: Name | None = None
 
 
 class NewMarker(Asked):
@@ -56,18 +50,10 @@ def list_markers(
     response: Response,
     store: TheStore,
     tenant: TheTenant,
-    query: Annotated[MarkerQuery, Query()],
+    query: Annotated[ServiceSpanQuery, Query()],
 ) -> list[MarkerBody]:
     """Markers, newest first; pages as for alerts."""
-    page = markers(
-        store,
-        tenant,
-        service=query.service,
-        since_us=query.since_us,
-        until_us=query.until_us,
-        limit=query.limit,
-        cursor=query.cursor,
-    )
+    page = markers(store, tenant, query.span(), limit=query.limit, cursor=query.cursor)
     say_page(request, response, page)
     return [MarkerBody.from_stored(each) for each in page.items]
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from fm_anomaly.api.asking import READS, TheStore, TheTenant, say_page
-from fm_anomaly.api.schemas import Name, SpanQuery
+from fm_anomaly.api.schemas import ServiceSpanQuery
 from fm_anomaly.storage.catalogue import StoredDigest, StoredService, digest, services
 from fm_anomaly.storage.timestamps import to_iso
 
@@ -37,12 +37,6 @@ class ServiceBody(BaseModel):
         same = {name: getattr(service, name) for name in cls.model_fields if name not in ("as_of", "is_learning")}
         is_learning = not service.ready or not all(service.ready.values())
         return cls.model_validate(same | {"as_of": to_iso(service.as_of_us), "is_learning": is_learning})
-
-
-class DigestQuery(SpanQuery):
-    """What the digest takes."""
-
-    service: Name | None = None
 
 
 class DigestBody(BaseModel):
@@ -78,17 +72,9 @@ def read_digest(
     response: Response,
     store: TheStore,
     tenant: TheTenant,
-    query: Annotated[DigestQuery, Query()],
+    query: Annotated[ServiceSpanQuery, Query()],
 ) -> list[DigestBody]:
     """What was found and not told, latest start first; pages as for alerts."""
-    page = digest(
-        store,
-        tenant,
-        service=query.service,
-        since_us=query.since_us,
-        until_us=query.until_us,
-        limit=query.limit,
-        cursor=query.cursor,
-    )
+    page = digest(store, tenant, query.span(), limit=query.limit, cursor=query.cursor)
     say_page(request, response, page)
     return [DigestBody.from_stored(each) for each in page.items]
