@@ -2,8 +2,8 @@
 
 Composed from the dataclasses themselves: every field of `PipelineParams` and of the Params in it is a key,
 `tenant` or `parsing.tz`, a table of the toml, and an environment variable FM_ANOMALY_PARSING_TZ; so are those of the
-`[notify]` section. Receivers, `[receivers.NAME]`, come from the file alone. Each value remembers where it came from.
-This module must not know what any setting means.
+`[notify]` and `[retention]` sections. Receivers, `[receivers.NAME]`, come from the file alone. Each value remembers
+where it came from. This module must not know what any setting means.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from fm_anomaly.errors import ConfigError
 
 if TYPE_CHECKING:
     from fm_anomaly.core.pipeline import PipelineParams
+    from fm_anomaly.core.retention import RetentionParams
     from fm_anomaly.notify.receivers import NotifyParams, Receiver
 
 FILE_NAME = "fm_anomaly.toml"
@@ -67,12 +68,13 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of a run; `pipeline` is what the core takes, `notify` and `receivers` what senders take."""
+    """All settings of a run: `pipeline` for the core, `notify` and `receivers` for senders, `retention` of a store."""
 
     pipeline: PipelineParams
     settings: tuple[Setting, ...]
     notify: NotifyParams
     receivers: tuple[Receiver, ...]
+    retention: RetentionParams
 
     def __getitem__(self, key: str) -> Any:
         """Return the value of a key such as "parsing.tz"."""
@@ -103,10 +105,11 @@ def load_settings(
         The file cannot be read, a key is unknown, or a value cannot be used.
     """
     from fm_anomaly.core.pipeline import PipelineParams
+    from fm_anomaly.core.retention import RetentionParams
     from fm_anomaly.notify.receivers import NotifyParams
 
     environ = os.environ if environ is None else environ
-    defaults = {"": PipelineParams(), "notify.": NotifyParams()}
+    defaults = {"": PipelineParams(), "notify.": NotifyParams(), "retention.": RetentionParams()}
     leaves = [leaf for prefix, params in defaults.items() for leaf in _leaves(params, prefix)]
     types = {key: hint for key, hint in leaves if key not in _LINKED}
     given: dict[str, tuple[Any, str]] = {}
@@ -128,7 +131,7 @@ def load_settings(
     settings = [Setting(key, values[key], given[key][1] if key in given else DEFAULT) for key in types]
     receivers = _receivers(named, filled[""].tenant, str(path))
     settings += [Setting(key, value, str(path)) for key, value in _flat(named, "receivers.")]
-    return Settings(filled[""], tuple(settings), filled["notify."], receivers)
+    return Settings(filled[""], tuple(settings), filled["notify."], receivers, filled["retention."])
 
 
 def _config_path(config: str | None, folder: Path, environ: Mapping[str, str]) -> Path | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fm_anomaly.config import load_settings
+from fm_anomaly.core.retention import RetentionParams
 from fm_anomaly.errors import ConfigError
 
 
@@ -128,6 +130,14 @@ def test_no_variable_gives_a_receiver_its_address(tmp_path: Path) -> None:
         load_settings(folder=tmp_path, environ={"FM_ANOMALY_RECEIVERS_PAGER_URL": "http://evil.example"})
 
 
+def test_retention_is_a_section(tmp_path: Path) -> None:
+    """Each class has its days, from the file or the environment; what is not named stays as it was."""
+    (tmp_path / "fm_anomaly.toml").write_text("[retention]\nsamples_days = 5\n")
+    settings = load_settings(folder=tmp_path, environ={"FM_ANOMALY_RETENTION_ALERTS_DAYS": "30"})
+    assert settings.retention == replace(RetentionParams(), samples_days=5, alerts_days=30)
+    assert settings["retention.minutes_days"] == 3
+
+
 @pytest.mark.parametrize(
     ("toml", "told"),
     [
@@ -138,6 +148,8 @@ def test_no_variable_gives_a_receiver_its_address(tmp_path: Path) -> None:
         ("[receivers.'a b']\nkind = 'slack'", "with a name of"),
         ("[receivers.x]\nkind = 'slack'\nmin_severity = 'awful'", "min_severity"),
         ("[receivers.x]\nkind = 'slack'\nnotify = ['old']", "notify"),
+        ("[retention]\nsample_days = 5", "did you mean retention.samples_days"),
+        ("[retention]\nsamples_days = 0", "samples_days must be at least 1"),
         ("[notify]\nresend = 5", "did you mean notify.resend_s"),
         ("receivers = 3", "receivers"),
     ],

@@ -99,6 +99,7 @@ def _params(args: argparse.Namespace) -> ServeParams:
     from fm_anomaly.service.notifying import NotifyingParams
     from fm_anomaly.service.restoring import SnapshotParams
     from fm_anomaly.service.running import ServiceParams
+    from fm_anomaly.service.tidying import TidyingParams
     from fm_anomaly.storage.segment_format import parse_key
     from fm_anomaly.storage.segments import SegmentParams
 
@@ -123,6 +124,7 @@ def _params(args: argparse.Namespace) -> ServeParams:
         service=service,
         feeds=_feeds(args, settings.pipeline.parsing.tz),
         notify=NotifyingParams(tuple(target(each, os.environ) for each in settings.receivers), settings.notify),
+        tidying=TidyingParams(settings.retention),
     )
 
 

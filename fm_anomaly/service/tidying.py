@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from fm_anomaly.core.retention import RetentionParams
 from fm_anomaly.errors import StoreError
 from fm_anomaly.ingest.clock import Clock, SystemClock
 from fm_anomaly.logs import Log
 from fm_anomaly.storage import Store
-from fm_anomaly.storage.retention import RetentionParams, sweep
+from fm_anomaly.storage.retention import sweep
 
 _LOG = Log("retention")
 _JOIN_S = 10

@@ -11,26 +11,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Table, delete, select, tuple_
 
+from fm_anomaly.core.retention import RetentionParams
 from fm_anomaly.storage import tables
 from fm_anomaly.storage.connection import Store
 
 _DAY_US = 86_400 * 1_000_000
 _IDS_A_STATEMENT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionParams:
-    """Days that each class is kept, by event time: of counts, by their width; samples are redacted lines; alerts with
-    their incidents, events and feedback; audit, with silences and markers; templates since they were last seen."""
-
-    minutes_days: int = 3
-    hours_days: int = 60
-    days_days: int = 800
-    samples_days: int = 14
-    digest_days: int = 60
-    alerts_days: int = 400
-    audit_days: int = 400
-    templates_days: int = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +27,7 @@ class _Rule:
     conditions: tuple[ColumnElement[bool], ...] = ()
 
 
-def sweep(store: Store, now_us: int, params: RetentionParams = RetentionParams(), limit: int = 2_000) -> int:
+def sweep(store: Store, now_us: int, params: RetentionParams | None = None, limit: int = 2_000) -> int:
     """Delete at most `limit` rows that are too old at `now_us`; return how many, fewer when nothing is left to do.
 
     Each table of each tenant in a transaction of its own, oldest rows first. Raises StoreError.
@@ -50,7 +36,7 @@ def sweep(store: Store, now_us: int, params: RetentionParams = RetentionParams()
         tenants = list(connection.scalars(select(tables.heads.c.tenant).order_by(tables.heads.c.tenant)))
     n = 0
     for tenant in tenants:
-        for rule in _rules(now_us, params):
+        for rule in _rules(now_us, params or RetentionParams()):
             if n >= limit:
                 return n
             n += _forget(store, tenant, rule, limit - n)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import jsonschema
 
 from fm_anomaly.api import bundles
+from fm_anomaly.api.application import create_app
+from fm_anomaly.storage import open_store
 from tests.api.test_bundles import found
 from tests.api.test_tenants import create_spec
 from tests.conftest import ROOT
@@ -21,6 +24,16 @@ def test_every_route_is_on_the_page_and_nothing_else() -> None:
     told -= {("GET", "/api/v1/api/v1/openapi.json")}
     real = {(m.upper(), path) for path, found in create_spec()["paths"].items() for m in found}
     assert told == real
+
+
+def test_every_route_beside_the_api_is_on_the_store_page(tmp_path: Path) -> None:
+    """Protocols, health and metrics: the table of docs/store-and-api.md names each, and nothing else."""
+    page = (ROOT / "docs" / "store-and-api.md").read_text(encoding="utf-8")
+    table = page[page.index("## HTTP") : page.index("## Models")]
+    told = {path for path in re.findall(r"`(/[^`]*)`", table) if "…" not in path}
+    with open_store(tmp_path / "s.db") as store:
+        real = set(create_app(store).openapi()["paths"])
+    assert told == {path for path in real if not path.startswith("/api/")} | {"/api/v1/logs", "/api/v1/intake"}
 
 
 def test_a_bundle_keeps_its_schema() -> None:

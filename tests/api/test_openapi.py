@@ -81,7 +81,7 @@ def fuzz(app: Any, n: int) -> int:
                 case.path_parameters = {**(case.path_parameters or {}), **{
                     name: value for name, value in ids.items() if "{" + name + "}" in case.path
                 }}  # fmt: skip
-            answer = case.call(app=app)
+            answer = case.call(app=app, timeout=300)
             assert answer.status_code < 500, f"{case.method} {case.path}: {answer.status_code} {answer.text}"
 
         send()

@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
+from fm_anomaly.core.retention import RetentionParams
 from fm_anomaly.storage import Store, tables
-from fm_anomaly.storage.retention import RetentionParams, sweep
+from fm_anomaly.storage.retention import sweep
 
 DAY_US = 86_400 * 1_000_000
 
