@@ -1,22 +1,25 @@
 """One run of the batch job: errors in, categories fitted on the run before and on people's edits, the model kept.
 
 The command line, the service's schedule and notebooks call `categorize`, so they cannot differ. It knows models and
-edits under a folder, and must not know where errors come from or how a result is shown.
+edits under a folder and reads a store, and must not know logs or how a result is shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from fm_anomaly.core.categories import fit
+from fm_anomaly.core.categories import distinct_errors, fit
 from fm_anomaly.core.category_model import CategoryModel
 from fm_anomaly.core.category_values import CategoriesParams, DistinctError
+from fm_anomaly.core.error_records import errors_of_records
 from fm_anomaly.core.taxonomy import Taxonomy
 from fm_anomaly.errors import ModelError
+from fm_anomaly.storage import Store
 from fm_anomaly.storage.category_edits import load_edits
 from fm_anomaly.storage.default_models import load_default
+from fm_anomaly.storage.errors import StoredError, stored_errors
 from fm_anomaly.storage.model_registry import Registry
 
 KIND = "error-categories"
@@ -70,6 +73,39 @@ def categorize(
     }
     told = {"params": asdict(model.params), "metrics": model.metrics, "fitted_on": fitted_on}
     return Categorized(model, registry.save(name, model.to_state(), kind=KIND, **told))
+
+
+def errors_of_store(store: Store, tenant: str, since_us: int | None = None) -> list[DistinctError]:
+    """Return the distinct errors that a store holds since a time; what its lines say of a template is read in them.
+
+    Where a template's lines tell several errors, its count is shared among them.
+    """
+    by_service: dict[str, list[StoredError]] = {}
+    for each in stored_errors(store, tenant, since_us):
+        by_service.setdefault(each.service, []).append(each)
+    out: list[DistinctError] = []
+    for service, stored in by_service.items():
+        told = iter(errors_of_records([line for each in stored for line in each.lines], service))
+        for each in stored:
+            found = {error.group_id: error for _ in each.lines if (error := next(told)) is not None}
+            said = list(found.values()) or distinct_errors([each.text])
+            out += _shared(each, said)
+    return out
+
+
+def _shared(stored: StoredError, said: Sequence[DistinctError]) -> list[DistinctError]:
+    n = len(said)
+    return [
+        replace(
+            each,
+            count=stored.count // n + (at < stored.count % n),
+            n_recent=stored.n_recent // n + (at < stored.n_recent % n),
+            services=(stored.service,),
+            first_us=stored.first_us,
+            last_us=stored.last_us,
+        )
+        for at, each in enumerate(said[: max(1, stored.count)])
+    ]
 
 
 def default_taxonomy() -> Taxonomy:

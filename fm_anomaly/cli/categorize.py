@@ -10,14 +10,12 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fm_anomaly.cli.options import EXIT_OK, add_files, add_reading, command
 from fm_anomaly.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fm_anomaly.cli.options import Commands
     from fm_anomaly.core.category_values import DistinctError
 
@@ -120,24 +118,19 @@ def _of_logs(args: argparse.Namespace) -> list[DistinctError]:
 
 
 def _of_store(args: argparse.Namespace) -> list[DistinctError]:
-    from dataclasses import asdict
-
+    from fm_anomaly.categorizing import errors_of_store
     from fm_anomaly.cli.inputs import settings_of
-    from fm_anomaly.core.categories import from_templates
     from fm_anomaly.storage.connection import default_path, open_store
-    from fm_anomaly.storage.reading import templates
+    from fm_anomaly.storage.errors import last_error_us
 
     settings = settings_of(args)
     is_folder = "://" not in args.store
     if is_folder and not default_path(Path(args.store)).is_file():
         raise UsageError(f"no store in {args.store!r}: fill one with fm-anomaly scan FILE --store {args.store}")
-    store = open_store(default_path(Path(args.store)) if is_folder else args.store)
-    rows: Sequence[dict[str, Any]] = [
-        asdict(each) for each in templates(store, settings.pipeline.tenant, errors_only=True)
-    ]
-    last_us = max((row["last_us"] or 0 for row in rows), default=0)
-    since_us = _since_us(args.since, last_us, settings.pipeline.parsing.tz)
-    return from_templates(row for row in rows if since_us is None or (row["last_us"] or 0) >= since_us)
+    tenant = settings.pipeline.tenant
+    with open_store(default_path(Path(args.store)) if is_folder else args.store) as store:
+        since_us = _since_us(args.since, last_error_us(store, tenant), settings.pipeline.parsing.tz)
+        return errors_of_store(store, tenant, since_us)
 
 
 def _since_us(text: str | None, last_us: int, tz: str) -> int | None:

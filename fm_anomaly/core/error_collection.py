@@ -110,7 +110,7 @@ class ErrorCollector:
             if len(self._wordings) >= self.params.max_wordings:
                 return -1
             at = self._place[key] = len(self._wordings)
-            said, text = _said(body, exc_type, why, where)
+            said, text = said_of(body, exc_type, why, where)
             self._wordings.append(_Wording(text, said, shape, first_us, last_us, {service}))
             return at
         known = self._wordings[at]
@@ -172,8 +172,8 @@ def collect(frames: Iterable[pl.DataFrame], params: CollectionParams | None = No
     return collector
 
 
-def _said(body: str, exc_type: str, why: str, where: str) -> tuple[ErrorText, str]:
-    """Return what a record says, and the text that its terms come from."""
+def said_of(body: str, exc_type: str, why: str, where: str) -> tuple[ErrorText, str]:
+    """Return what a record says (`why` is its exception's message), and the text that its terms come from."""
     if not exc_type:
         return ErrorText(body[:MAX_MESSAGE]), body
     name = own_name(exc_type)
