@@ -52,6 +52,8 @@ def create_app(
     )
     app.state.store, app.state.intake, app.state.bodies, app.state.tenant = store, intake, BodyReader(), tenant
     app.state.feed = Feed(store)
+    app.state.categories = intake.labelling if isinstance(intake, Service) else None
+    app.state.category_runs = None
     # first, for it is asked most
     app.include_router(intake_routes.routes())
     app.include_router(api_router())

@@ -100,6 +100,7 @@ def _bundle(found: Found, sizes: _Sizes) -> dict[str, Any]:
         "untrusted": {
             "title": _clean(incident.title, n),
             "reason": _clean(incident.reason, n),
+            "category": _clean(incident.category.name, n) if incident.category is not None else None,
             "services": [_clean(each, n) for each in incident.services[: sizes.names]],
             "what": [_clean(each, n) for each in incident.what[: sizes.names]],
             "joined": [_clean(each, n) for each in incident.joined[: sizes.names]],
@@ -196,6 +197,7 @@ def _markdown(bundle: dict[str, Any]) -> str:
                 f"- {bundle['start']} to {bundle['end'] or 'now'}",
                 f"- services: {', '.join(_inline(each) for each in quoted['services'])}",
                 f"- why: {_inline(quoted['reason'])}",
+                *([f"- category: {_inline(quoted['category'])}"] if quoted["category"] else []),
                 *(f"- what: {_inline(each)}" for each in quoted["what"]),
                 *(f"- one matter because: {_inline(each)}" for each in quoted["joined"]),
             ]

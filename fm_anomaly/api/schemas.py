@@ -89,6 +89,7 @@ class AlertQuery(IncidentQuery):
 
     service: Name | None = None
     incident_id: Name | None = None
+    category_id: Name | None = None
     acked: bool | None = None
     muted: bool | None = None
 
@@ -100,6 +101,7 @@ class AlertQuery(IncidentQuery):
             service=self.service,
             kind=self.kind,
             incident_id=self.incident_id,
+            category_id=self.category_id,
             is_acked=self.acked,
             is_muted=self.muted,
             since_us=self.since_us,
@@ -126,7 +128,29 @@ class EvidenceLine(BaseModel):
     text: str
 
 
-class AlertBody(BaseModel):
+class GroupRef(BaseModel):
+    """The fault that an alert's error is: what an error tracker calls an issue."""
+
+    group_id: str
+    name: str
+
+
+class CategoryRef(BaseModel):
+    """The kind of error that it is, and the version of the model that said so."""
+
+    category_id: str
+    name: str
+    model: str
+
+
+class Labelled(BaseModel):
+    """What carries the group and the category of its error; null where no model is in use, or it knows none."""
+
+    group: GroupRef | None = None
+    category: CategoryRef | None = Field(default=None, description="null: the next run of `categorize` will say")
+
+
+class AlertBody(Labelled):
     """An alert in a list."""
 
     alert_id: str
@@ -191,8 +215,8 @@ class AlertDetailBody(AlertBody):
         return cls.model_validate({**_alert_fields(alert), "history": steps})
 
 
-class IncidentBody(BaseModel):
-    """An incident: alerts of one matter."""
+class IncidentBody(Labelled):
+    """An incident: alerts of one matter. Its group and category are those of the first alert that has some."""
 
     incident_id: str
     kind: str
@@ -215,8 +239,8 @@ class IncidentBody(BaseModel):
     @classmethod
     def from_stored(cls, incident: StoredIncident) -> IncidentBody:
         """Return the body of a stored incident."""
-        same = {name: getattr(incident, name) for name in cls.model_fields if name not in _TIMES}
-        return cls.model_validate(same | _times(incident))
+        same = {name: getattr(incident, name) for name in cls.model_fields if name not in _MADE}
+        return cls.model_validate(same | _times(incident) | _label(incident))
 
 
 class HealthBody(BaseModel):
@@ -254,12 +278,18 @@ class SeriesBody(BaseModel):
         )
 
 
-_TIMES = ("start", "end", "acked")
+_MADE = ("start", "end", "acked", "group", "category")
 
 
 def _alert_fields(alert: StoredAlert) -> dict[str, Any]:
-    same = {name: getattr(alert, name) for name in AlertBody.model_fields if name not in _TIMES}
-    return same | _times(alert)
+    same = {name: getattr(alert, name) for name in AlertBody.model_fields if name not in _MADE}
+    return same | _times(alert) | _label(alert)
+
+
+def _label(found: StoredAlert | StoredIncident) -> dict[str, Any]:
+    group = {"group_id": found.group_id, "name": found.group_name}
+    category = {"category_id": found.category_id, "name": found.category_name, "model": found.category_model}
+    return {"group": group if found.group_id else None, "category": category if found.category_id else None}
 
 
 def _times(found: StoredAlert | StoredIncident) -> dict[str, str | None]:

@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
@@ -25,6 +25,7 @@ from fm_anomaly.api.connections import PatientProtocol
 from fm_anomaly.api.conventions import is_loopback, is_loopback_host_header
 from fm_anomaly.errors import UsageError
 from fm_anomaly.logs import Levels, Log
+from fm_anomaly.service.category_runs import CategoryRunParams, CategoryRuns
 from fm_anomaly.service.collecting import collecting
 from fm_anomaly.service.feeds import FeedParams, Feeds
 from fm_anomaly.service.notifying import NotifyingParams, notifying
@@ -58,6 +59,7 @@ class ServeParams:
     feeds: FeedParams = field(default_factory=FeedParams)
     notify: NotifyingParams = field(default_factory=NotifyingParams)
     tidying: TidyingParams = field(default_factory=TidyingParams)
+    categories: CategoryRunParams = field(default_factory=CategoryRunParams)
 
 
 def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address: None) -> None:
@@ -78,12 +80,20 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
         _levels(params.log_level) as levels,
     ):
         service = Service(params.data_dir, store, params.service)
+        runs = CategoryRuns(
+            store,
+            service.models,
+            params.tenant,
+            replace(params.categories, store=str(params.db or default_path(params.data_dir))),
+            on_done=lambda tenant: service.labelling.look(),
+        )
         feeds = Feeds(service, params.tenant, params.feeds)
         service.more_figures, service.more_warnings = feeds.figures, feeds.warnings
         service.worker.span = span
         app = create_app(store, params.tenant, intake=service, access=access, span=span)
         app.state.log_levels = levels
         app.state.service_stats, app.state.sender_stats = service, sender
+        app.state.categories, app.state.category_runs = service.labelling, runs
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -98,11 +108,13 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
         sys.setswitchinterval(_SWITCH_S)
         with collecting():
             service.start()
+            runs.start()
             try:
                 on_ready(_address(listener))
                 _Server(config, feeds).run(sockets=[listener])
             finally:
                 _LOG.info("service_stopping")
+                runs.stop()
                 service.stop()
                 _LOG.info("service_stopped")
 

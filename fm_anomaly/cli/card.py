@@ -77,6 +77,8 @@ def incident_lines(
     yield title
     yield from _labelled("what", incident["what"])
     yield from _labelled("why", [incident["reason"]])
+    if category := incident.get("category"):
+        yield from _labelled("kind", [f"{category['name']} ({category['category_id']})"])
     if verbose:
         yield from _labelled("line", [_evidence(e) for e in incident["evidence"]])
     if series := incident["series"]:

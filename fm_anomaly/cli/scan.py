@@ -65,6 +65,9 @@ def _add_output(parser: Parser) -> None:
     parser.add_argument("--fail-on", choices=SEVERITIES, help="exit with 3 if an incident is at least that severe")
     parser.add_argument("--all", action="store_true", help="show every incident, not only the first eight")
     parser.add_argument("-v", "--verbose", action="store_true", help="show sample lines of each incident")
+    parser.add_argument(
+        "--models", metavar="DIR", default="models", help="label alerts by the categories kept here (default: models)"
+    )
     parser.add_argument("--store", metavar="DIR", help="also save what was found, for `fm-anomaly serve --data DIR`")
 
 
@@ -80,7 +83,7 @@ def run_scan(args: argparse.Namespace) -> int:
     """Scan, print, write, and say by the exit code whether anything was found."""
     from fm_anomaly.cli.last_scan import remember
 
-    result = report_of(args)
+    result = _labelled(report_of(args), Path(args.models))
     remember(args, args.files)
     if args.html:
         _write_html(Path(args.html), result)
@@ -88,6 +91,27 @@ def run_scan(args: argparse.Namespace) -> int:
         _store(Path(args.store), args.tenant or "default", result)
     _print(result, args)
     return exit_code(result, args.fail_on)
+
+
+def _labelled(report: dict[str, Any], models: Path) -> dict[str, Any]:
+    """Return the report with the group and category of each alert's error, where a model is in use."""
+    from fm_anomaly.storage.model_registry import Registry
+
+    name = "error-categories"
+    version = Registry(models).active(name) if report["incidents"] else None
+    if version is None:
+        return report
+    from fm_anomaly.categorizing import model_in_use
+    from fm_anomaly.cli.console import print_notice
+    from fm_anomaly.core.category_labels import Labeller, with_labels
+    from fm_anomaly.errors import ModelError
+
+    try:
+        model = model_in_use(models, name)
+    except (ModelError, UsageError, ImportError) as exc:
+        print_notice(f"no categories: {exc}")
+        return report
+    return with_labels(report, Labeller(model, version))
 
 
 def exit_code(report: dict[str, Any], fail_on: str | None) -> int:

@@ -96,6 +96,7 @@ def _params(args: argparse.Namespace) -> ServeParams:
     from fm_anomaly.logs import configure
     from fm_anomaly.notify import target
     from fm_anomaly.service.applying import ApplierParams
+    from fm_anomaly.service.category_runs import CategoryRunParams
     from fm_anomaly.service.notifying import NotifyingParams
     from fm_anomaly.service.restoring import SnapshotParams
     from fm_anomaly.service.running import ServiceParams
@@ -123,6 +124,7 @@ def _params(args: argparse.Namespace) -> ServeParams:
         has_traces=args.traces,
         service=service,
         feeds=_feeds(args, settings.pipeline.parsing.tz),
+        categories=CategoryRunParams(settings.categories, tz=settings.pipeline.parsing.tz),
         notify=NotifyingParams(tuple(target(each, os.environ) for each in settings.receivers), settings.notify),
         tidying=TidyingParams(settings.retention),
     )

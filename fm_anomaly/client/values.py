@@ -63,6 +63,8 @@ class Alert:
     acked_by: str = ""
     acked: datetime | None = None
     verdict: str = ""
+    group: dict[str, str] | None = None
+    category: dict[str, str] | None = None
     history: tuple[Step, ...] = ()
 
     @property
@@ -91,6 +93,8 @@ class Incident:
     joined: tuple[str, ...] = ()
     acked_by: str = ""
     acked: datetime | None = None
+    group: dict[str, str] | None = None
+    category: dict[str, str] | None = None
     alerts: tuple[Alert, ...] = ()
 
     @property

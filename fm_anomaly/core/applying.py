@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fm_anomaly.core.commands import Command, CommandKind, Effect
+from fm_anomaly.core.commands import OF_CATEGORIES, Command, CommandKind, Effect
 from fm_anomaly.core.feedback import Feedback, Judged, Verdict, effect_on
 from fm_anomaly.core.markers import Marker, kept
 from fm_anomaly.core.own_patterns import OwnPattern, n_found
@@ -176,6 +176,16 @@ def _marker(pipeline: Pipeline, command: Command) -> Effect:
     return Effect(f"noted {command.text!r}" + (f" of {command.service}" if command.service else ""))
 
 
+def _of_categories(pipeline: Pipeline, command: Command) -> Effect:
+    said = {
+        CommandKind.RENAME_CATEGORY: f"it is called {command.text!r}",
+        CommandKind.MERGE_CATEGORIES: f"it is part of {command.other}",
+        CommandKind.PIN_GROUP: f"its errors are of {command.other}",
+        CommandKind.UNDO_CATEGORY: "what was said of it is taken back",
+    }
+    return Effect(f"{said[command.kind]}, now and after every further run")
+
+
 _DO: dict[CommandKind, Callable[[Pipeline, Command], Effect]] = {
     CommandKind.MERGE: _merge,
     CommandKind.RENAME: _rename,
@@ -189,4 +199,5 @@ _DO: dict[CommandKind, Callable[[Pipeline, Command], Effect]] = {
     CommandKind.SILENCE: _silence,
     CommandKind.UNSILENCE: _unsilence,
     CommandKind.MARKER: _marker,
+    **dict.fromkeys(OF_CATEGORIES, _of_categories),
 }

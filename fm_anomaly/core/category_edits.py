@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fm_anomaly.core.commands import Command, CommandKind
 from fm_anomaly.errors import UsageError
 
 SCHEMA = "fm-anomaly/category-edits/1"
@@ -80,6 +81,23 @@ class CategoryEdits:
         if not all(_is_table(each) for each in tables):
             raise UsageError("edits of categories are damaged; restore the file, or delete it to begin anew")
         return cls(*tables)  # type: ignore[arg-type]
+
+
+def edited_by(edits: CategoryEdits, command: Command) -> CategoryEdits:
+    """Return the edits after a command; one that holds already, or cannot be done any more, changes nothing."""
+    try:
+        match command.kind:
+            case CommandKind.RENAME_CATEGORY:
+                return edits.renamed(command.subject, command.text)
+            case CommandKind.MERGE_CATEGORIES:
+                return edits.merged(command.subject, command.other)
+            case CommandKind.PIN_GROUP:
+                return edits.pinned(command.subject, command.other)
+            case CommandKind.UNDO_CATEGORY:
+                return edits.without(command.subject)
+    except UsageError:
+        return edits
+    return edits
 
 
 def _is_table(plain: object) -> bool:

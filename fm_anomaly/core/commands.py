@@ -41,6 +41,20 @@ class CommandKind(StrEnum):
     """Silence `subject` is over."""
     MARKER = "marker"
     """`text` was deployed or changed in `service` ("" all)."""
+    RENAME_CATEGORY = "rename_category"
+    """Category `subject` is called `text`."""
+    MERGE_CATEGORIES = "merge_categories"
+    """Category `subject` is part of category `other`."""
+    PIN_GROUP = "pin_group"
+    """Errors of group `subject` are of category `other`, whatever they look like."""
+    UNDO_CATEGORY = "undo_category"
+    """What was said of category or group `subject` is taken back."""
+
+
+OF_CATEGORIES = frozenset({
+    CommandKind.RENAME_CATEGORY, CommandKind.MERGE_CATEGORIES, CommandKind.PIN_GROUP, CommandKind.UNDO_CATEGORY
+})  # fmt: skip
+"""What is said of the batch job's categories: a Pipeline has none, and only answers."""
 
 
 @dataclass(frozen=True, slots=True)

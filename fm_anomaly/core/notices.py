@@ -11,9 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from fm_anomaly.core.alert_values import AlertAction, AlertEvent, AlertSeverity, AlertState, Evidence
+from fm_anomaly.core.category_labels import CategoryLabel
 from fm_anomaly.core.display import clip
 from fm_anomaly.core.incidents import Incident
 
@@ -89,6 +91,8 @@ class Notice:
     template_ids: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     incident: NoticedIncident | None = None
+    label: CategoryLabel | None = None
+    """Group and category of the alert's error, as far as a model says so."""
 
     @property
     def is_firing(self) -> bool:
@@ -110,8 +114,14 @@ class NoticeRow:
     payload: Mapping[str, Any] = field(default_factory=dict)
 
 
-def notices(events: Sequence[AlertEvent], incidents: Sequence[Incident] = ()) -> list[NoticeRow]:
+def notices(
+    events: Sequence[AlertEvent],
+    incidents: Sequence[Incident] = (),
+    labels: Mapping[str, CategoryLabel] = MappingProxyType({}),
+) -> list[NoticeRow]:
     """Return what receivers may hear of `events`, in their order; `incidents` are those that the alerts are in.
+
+    `labels` are the alerts' groups and categories, by alert.
 
     An alert that fires again shortly after its resolution was told is told too, though it costs no budget: else
     receivers would believe that it is over.
@@ -121,7 +131,7 @@ def notices(events: Sequence[AlertEvent], incidents: Sequence[Incident] = ()) ->
     for event in events:
         if not (event.notify or (event.alert.is_notified and event.reason == FIRES_AGAIN)):
             continue
-        notice = _notice(event, by_alert.get(event.alert.alert_id))
+        notice = _notice(event, by_alert.get(event.alert.alert_id), labels.get(event.alert.alert_id))
         rows.append(NoticeRow(notice_id(event), notice, to_payload(notice)))
     return rows
 
@@ -139,6 +149,7 @@ def to_payload(notice: Notice) -> dict[str, Any]:
         plain[f.name] = _plain(getattr(notice, f.name))
     plain["evidence"] = [_fields(line) for line in notice.evidence]
     plain["incident"] = None if notice.incident is None else _fields(notice.incident)
+    plain["label"] = None if notice.label is None else _fields(notice.label)
     return plain
 
 
@@ -150,7 +161,7 @@ def from_payload(payload: Mapping[str, Any]) -> Notice:
     if payload.get("schema") != SCHEMA:
         raise ValueError(f"notice of schema {payload.get('schema')!r}; this release reads {SCHEMA!r}")
     try:
-        named = {f.name: payload[f.name] for f in fields(Notice)}
+        named = {f.name: payload[f.name] for f in fields(Notice) if f.name != "label"}
         named["action"] = AlertAction(named["action"])
         named["novelty"] = Novelty(named["novelty"])
         named["severity"] = AlertSeverity(named["severity"])
@@ -158,12 +169,15 @@ def from_payload(payload: Mapping[str, Any]) -> Notice:
         named["template_ids"] = tuple(named["template_ids"])
         named["evidence"] = tuple(Evidence(**{f.name: e[f.name] for f in fields(Evidence)}) for e in named["evidence"])
         named["incident"] = None if named["incident"] is None else _incident_of(named["incident"])
+        # a notice of before there were labels has none
+        label = payload.get("label")
+        named["label"] = None if label is None else CategoryLabel(*(label[f.name] for f in fields(CategoryLabel)))
     except (KeyError, TypeError) as exc:
         raise ValueError(f"notice does not keep to {SCHEMA!r}: {type(exc).__name__} at {exc}") from exc
     return Notice(**named)
 
 
-def _notice(event: AlertEvent, incident: Incident | None) -> Notice:
+def _notice(event: AlertEvent, incident: Incident | None, label: CategoryLabel | None) -> Notice:
     alert = event.alert
     return Notice(
         action=event.action,
@@ -190,6 +204,7 @@ def _notice(event: AlertEvent, incident: Incident | None) -> Notice:
         template_ids=alert.template_ids[:_MAX_IDS],
         evidence=tuple(_clipped(line) for line in alert.evidence),
         incident=None if incident is None else _noticed(incident),
+        label=label,
     )
 
 
@@ -226,7 +241,7 @@ def _incident_of(plain: Mapping[str, Any]) -> NoticedIncident:
     return NoticedIncident(**named)
 
 
-def _fields(value: Evidence | NoticedIncident) -> dict[str, Any]:
+def _fields(value: Evidence | NoticedIncident | CategoryLabel) -> dict[str, Any]:
     return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
 
 

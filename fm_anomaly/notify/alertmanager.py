@@ -63,6 +63,7 @@ def alert(target: Target, notice: Notice, starts_us: int, ends_us: int, base_url
         "description": notice.reason,
         "evidence": "\n".join(line.text for line in notice.evidence),
         "incident": "" if notice.incident is None else notice.incident.title,
+        "category": "" if notice.label is None else notice.label.category,
         "alert_id": notice.alert_id,
     }
     posted = {

@@ -129,6 +129,8 @@ def _what(change: Change) -> str:
         said.append(f"was {change.was_severity.value}, now {notice.severity.value}")
     if change.says is Says.PASSED:
         said.append("it began and ended before it could be told")
+    if notice.label is not None and notice.label.category:
+        said.append(escape(f"category: {clip(terminal(notice.label.category), _LINE_CHARS)}"))
     incident = notice.incident
     if incident is not None and len(incident.services) > 1:
         said.append(escape(f"services: {', '.join(terminal(service) for service in incident.services[:10])}"))

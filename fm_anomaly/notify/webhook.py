@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fm_anomaly.core.category_labels import plain_label
 from fm_anomaly.core.notices import Notice
 from fm_anomaly.core.outbox_rows import OutboxRow
 from fm_anomaly.notify.planning import Change, Says
@@ -110,6 +111,7 @@ def _alert(change: Change, base_url: str) -> dict[str, Any]:
             }
             for line in notice.evidence
         ],
+        **plain_label(notice.label),
         "incident": _incident(notice),
         "url": permalink(base_url, notice) or None,
     }

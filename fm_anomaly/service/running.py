@@ -29,6 +29,7 @@ from fm_anomaly.service.batch_ids import BatchIdParams
 from fm_anomaly.service.entries import Entry, batch_entry, command_entry, to_bytes
 from fm_anomaly.service.hearing import Hearing
 from fm_anomaly.service.intake import Receipt
+from fm_anomaly.service.labelling import Labelling, LabellingParams
 from fm_anomaly.service.queueing import QueueParams, Room, WorkQueue
 from fm_anomaly.service.restoring import SnapshotParams, restored
 from fm_anomaly.service.timings import Timing
@@ -51,6 +52,7 @@ class ServiceParams:
     queue: QueueParams = field(default_factory=QueueParams)
     ticks: TickParams = field(default_factory=TickParams)
     batch_ids: BatchIdParams = field(default_factory=BatchIdParams)
+    labelling: LabellingParams = field(default_factory=LabellingParams)
     low_free_bytes: int = 1 << 30
     """Free space below which the disk is said to be nearly full."""
 
@@ -78,12 +80,17 @@ class Service:
         self._room = Room(self.params.queue)
         self._log_folder = folder / "log"
         writer = SegmentWriter(self._log_folder, self.params.segments, found.next_seq)
-        self.worker = Worker(found, folder, store, self._queue, self._room, writer, self.params.snapshots)
+        self.models = folder / "models"
+        self.labelling = Labelling(self.models, self.params.applier.pipeline.tenant, self.params.labelling)
+        self.worker = Worker(
+            found, folder, store, self._queue, self._room, writer, self.params.snapshots, self.labelling
+        )
         self._clock = LogClock((clock or SystemClock()).now_us, found.last_us, on_jump=_tell_jump)
         self.appender = Appender(writer, self._clock, self._hand_on, self._note_refused, ticks=self.params.ticks)
 
     def start(self) -> None:
         """Start the threads; entries of before are worked on while new ones come."""
+        self.labelling.start()
         self.worker.start()
         self.appender.start()
 
@@ -92,6 +99,7 @@ class Service:
         self.appender.stop()
         self._queue.close()
         self.worker.join()
+        self.labelling.stop()
 
     # -- the door ---------------------------------------------------------------------------------------------------
 

@@ -14,17 +14,19 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fm_anomaly.core.commands import OF_CATEGORIES
 from fm_anomaly.errors import FmAnomalyError, StoreError
 from fm_anomaly.logs import Log
 from fm_anomaly.service.appending import Durable
-from fm_anomaly.service.applying import Applier, Outcome
+from fm_anomaly.service.applying import Applier, Found, Outcome
 from fm_anomaly.service.entries import Entry, StartEntry, TickEntry
+from fm_anomaly.service.labelling import Labelling
 from fm_anomaly.service.queueing import Room, WorkQueue
 from fm_anomaly.service.restoring import Restored, SnapshotParams, save
 from fm_anomaly.service.timings import Timing
 from fm_anomaly.service.tracing import Span, off
 from fm_anomaly.storage import Store
-from fm_anomaly.storage.recording import Step, record
+from fm_anomaly.storage.recording import Step, alerts_of, record
 from fm_anomaly.storage.segments import SegmentWriter
 
 _LOG = Log("service")
@@ -49,6 +51,7 @@ class Worker:
         room: Room,
         writer: SegmentWriter,
         snapshots: SnapshotParams,
+        categories: Labelling,
     ) -> None:
         self.applier = found.applier
         self.trouble: str | None = None
@@ -63,6 +66,7 @@ class Worker:
         self._room = room
         self._writer = writer
         self._params = snapshots
+        self._categories = categories
         self._held = [0, 0]
         self._effects: dict[int, Future[dict[str, Any]]] = {}
         self._done_us: int | None = found.applier.last_us if found.n_backlog else None
@@ -209,9 +213,20 @@ class Worker:
 
     def _record(self, outcome: Outcome) -> None:
         for found in outcome.found:
-            self._write(Step(found.tenant, outcome.seq, found.changed, found.commands))
+            self._edit(found)
+            labels = self._categories.labels(found.tenant, alerts_of(found.changed)) if found.changed.events else {}
+            self._write(Step(found.tenant, outcome.seq, found.changed, found.commands, labels))
             for listener in self.listeners:
                 listener(found.tenant, outcome.seq)
+
+    def _edit(self, found: Found) -> None:
+        said = [each.command for each in found.commands if each.command.kind in OF_CATEGORIES]
+        if not said:
+            return
+        try:
+            self._categories.edit(found.tenant, said)
+        except FmAnomalyError as exc:
+            _LOG.warning("category_not_edited", reason=str(exc), meaning="say it again once that is mended")
 
     def _write(self, step: Step) -> None:
         wait_s, n = _RETRY_FIRST_S, 0

@@ -29,6 +29,10 @@ ACTIONS = {
     CommandKind.SILENCE: "silenced",
     CommandKind.UNSILENCE: "unsilenced",
     CommandKind.MARKER: "marked",
+    CommandKind.RENAME_CATEGORY: "category_renamed",
+    CommandKind.MERGE_CATEGORIES: "category_merged",
+    CommandKind.PIN_GROUP: "group_pinned",
+    CommandKind.UNDO_CATEGORY: "category_undone",
 }
 """The action of the event that tells of a command."""
 _SAYS_ITS_TEXT = (CommandKind.COMMENT, CommandKind.SILENCE, CommandKind.MARKER)

@@ -26,6 +26,7 @@ class AlertFilter:
     service: str | None = None
     kind: str | None = None
     incident_id: str | None = None
+    category_id: str | None = None
     since_us: int | None = None
     until_us: int | None = None
     is_acked: bool | None = None
@@ -72,6 +73,11 @@ class StoredAlert:
     acked_by: str
     acked_us: int | None
     verdict: str
+    group_id: str
+    group_name: str
+    category_id: str
+    category_name: str
+    category_model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,11 @@ class StoredIncident:
     merged_into: str | None
     acked_by: str
     acked_us: int | None
+    group_id: str
+    group_name: str
+    category_id: str
+    category_name: str
+    category_model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +156,7 @@ def alerts(
     """Return a page of alerts, latest start first. Raises UsageError on a bad argument."""
     table = tables.alerts
     wanted = _conditions(table, where.min_severity, where.since_us, where.until_us)
-    for name in ("state", "service", "kind", "incident_id"):
+    for name in ("state", "service", "kind", "incident_id", "category_id"):
         if (value := getattr(where, name)) is not None:
             wanted.append(table.c[name] == value)
     for is_wanted, column in ((where.is_acked, table.c.acked_by), (where.is_muted, table.c.muted_by)):

@@ -7,12 +7,13 @@ ends in the rows of an undisturbed run. Knows the core's values and never a pipe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, Table, and_, func, select, update
 
-from fm_anomaly.core.alerts import DigestEntry
+from fm_anomaly.core.alerts import Alert, DigestEntry
+from fm_anomaly.core.category_labels import CategoryLabel, first_label
 from fm_anomaly.core.changes import Changed, IncidentRow, SampleRow, TemplateRow
 from fm_anomaly.core.commands import Applied
 from fm_anomaly.core.features import ClosedBucket
@@ -37,6 +38,8 @@ class Step:
     changed: Changed
     commands: Sequence[Applied] = ()
     """What people said, in its order, with its effect; the events of effects are in `changed`."""
+    labels: Mapping[str, CategoryLabel] = field(default_factory=dict)
+    """What the errors of alerts are, by alert, as far as a model says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +131,43 @@ def _save_findings(connection: Connection, heads: Row, step: Step) -> tuple[list
     incident_of = {
         alert.alert_id: row.incident.incident_id for row in step.changed.incidents for alert in row.incident.alerts
     }
-    alerts = {alert.alert_id: alert for row in step.changed.incidents for alert in row.incident.alerts}
-    alerts.update((event.alert.alert_id, event.alert) for event in step.changed.events)
+    alerts = {alert.alert_id: alert for alert in alerts_of(step.changed)}
     if not alerts:
         return [], 0
     before = _stored(connection, step.tenant, sorted(alerts))
     table = tables.alerts
-    written = [rows.alert_row(alert) for alert in alerts.values()]
-    upsert(connection, table, written, where=lambda new: new.as_of_us >= table.c.as_of_us)
+    written = [rows.alert_row(alert) | rows.label_row(step.labels.get(alert.alert_id)) for alert in alerts.values()]
+    _save_newer(connection, table, written)
     # where the store knows an alert from later on, a replay has not come as far yet
     stale = {row["alert_id"] for row in written if before.get(row["alert_id"], ("", 0))[1] > row["as_of_us"]}
-    _save_incidents(connection, heads, step.changed.incidents, before, stale)
+    _save_incidents(connection, heads, step, before, stale)
     events = [rows.event_row(event, incident_of.get(event.alert.alert_id)) for event in step.changed.events]
     fresh = add_events(connection, heads, events)
     keys = {row["key"] for row in fresh}
     news = [event for row, event in zip(events, step.changed.events, strict=True) if row["key"] in keys]
-    told = notices(news, [row.incident for row in step.changed.incidents])
+    told = notices(news, [row.incident for row in step.changed.incidents], step.labels)
     return fresh, enqueue(connection, told)
+
+
+def alerts_of(changed: Changed) -> list[Alert]:
+    """Return the alerts that have a row to be written: those that changed, and those of one matter with them."""
+    found = {alert.alert_id: alert for row in changed.incidents for alert in row.incident.alerts}
+    found.update((event.alert.alert_id, event.alert) for event in changed.events)
+    return list(found.values())
+
+
+def _save_newer(connection: Connection, table: Table, written: Sequence[Row]) -> None:
+    """Write rows of alerts or incidents that are not older than what is there; a label stays until there is another."""
+    if not written:
+        return
+    names = [name for name in written[0] if name not in table.primary_key.columns and name not in tables.LABEL]
+    upsert(
+        connection,
+        table,
+        written,
+        sets=lambda new: {name: new[name] for name in names} | rows.keeps_label(table, new),
+        where=lambda new: new.as_of_us >= table.c.as_of_us,
+    )
 
 
 def _stored(connection: Connection, tenant: str, alert_ids: Sequence[str]) -> dict[str, tuple[str | None, int]]:
@@ -162,7 +185,7 @@ def _stored(connection: Connection, tenant: str, alert_ids: Sequence[str]) -> di
 def _save_incidents(
     connection: Connection,
     heads: Row,
-    incidents: Sequence[IncidentRow],
+    step: Step,
     before: dict[str, tuple[str | None, int]],
     stale: set[str],
 ) -> None:
@@ -171,7 +194,7 @@ def _save_incidents(
     alerts, table = tables.alerts, tables.incidents
     new = []
     incident_of: dict[str, str] = {}
-    for row in sorted(incidents, key=lambda each: (each.incident.start_us, each.incident.incident_id)):
+    for row in sorted(step.changed.incidents, key=lambda each: (each.incident.start_us, each.incident.incident_id)):
         ids = [alert.alert_id for alert in row.incident.alerts]
         if stale.issuperset(ids):
             continue
@@ -180,8 +203,9 @@ def _save_incidents(
         number = connection.scalar(select(table.c.number).where(is_row))
         if number is None:
             number = heads["incident_no"] = heads["incident_no"] + 1
-        new.append(rows.incident_row(tenant, row, number))
-    upsert(connection, table, new, where=lambda row: row.as_of_us >= table.c.as_of_us)
+        label = first_label([step.labels.get(alert_id) for alert_id in ids])
+        new.append(rows.incident_row(tenant, row, number) | rows.label_row(label))
+    _save_newer(connection, table, new)
     moved = {alert_id: into for alert_id, into in incident_of.items() if before.get(alert_id, (None,))[0] != into}
     for alert_id, into in sorted(moved.items()):
         is_row = and_(alerts.c.tenant == tenant, alerts.c.alert_id == alert_id)

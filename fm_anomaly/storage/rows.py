@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
+from sqlalchemy import Table, case
+
 from fm_anomaly.core.alerts import Alert, AlertAction, AlertEvent, AlertState, DigestEntry, Evidence
+from fm_anomaly.core.category_labels import CategoryLabel
 from fm_anomaly.core.changes import IncidentRow, SampleRow, TemplateRow
 from fm_anomaly.core.features import ClosedBucket
 from fm_anomaly.core.frames import US_PER_S
@@ -54,6 +57,19 @@ def alert_row(alert: Alert) -> Row:
         "is_notified": alert.is_notified,
         "muted_by": alert.muted_by,
     }
+
+
+def label_row(label: CategoryLabel | None) -> Row:
+    """Return the columns of a label, empty where there is none."""
+    if label is None:
+        return dict.fromkeys(tables.LABEL, "")
+    told = (label.group_id, label.group, label.category_id, label.category, label.model)
+    return dict(zip(tables.LABEL, map(plain_text, told), strict=True))
+
+
+def keeps_label(table: Table, new: Any) -> dict[str, Any]:
+    """Return what the columns of a label are set to: a word of later replaces, silence does not."""
+    return {name: case((new.group_id != "", new[name]), else_=table.c[name]) for name in tables.LABEL}
 
 
 def event_row(event: AlertEvent, incident_id: str | None) -> Row:

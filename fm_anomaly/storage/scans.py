@@ -13,10 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, insert, select, update
 
+from fm_anomaly.core.category_labels import label_of
 from fm_anomaly.errors import StoreError
 from fm_anomaly.storage import tables
 from fm_anomaly.storage.connection import Store
 from fm_anomaly.storage.numbering import add_events, event_key, lock, save
+from fm_anomaly.storage.rows import label_row
 from fm_anomaly.storage.timestamps import optional_us, to_us
 from fm_anomaly.storage.writing import Row, clean, plain_text, some
 
@@ -98,7 +100,9 @@ def _upsert(connection: Connection, table: Table, tenant: str, key: str, rows: l
         old = before.get(row[key])
         if old is not None and row["as_of_us"] >= old["as_of_us"] and any(old[name] != row[name] for name in row):
             is_row = and_(table.c.tenant == tenant, table.c[key] == row[key])
-            connection.execute(update(table).where(is_row).values(row))
+            # a scan beside no model says nothing of categories, and unsays nothing
+            said = {name: value for name, value in row.items() if row["group_id"] or name not in tables.LABEL}
+            connection.execute(update(table).where(is_row).values(said))
     return before
 
 
@@ -141,6 +145,7 @@ def _incident_row(tenant: str, scan: Mapping[str, Any], incident: Mapping[str, A
         "number": int(incident["number"]),
         "severity_rank": tables.SEVERITIES.index(incident["severity"]),
         "alert_ids": [plain_text(each["alert_id"]) for each in incident["alerts"]],
+        **label_row(label_of(incident)),
     }
 
 
@@ -156,6 +161,7 @@ def _alert_row(tenant: str, scan: Mapping[str, Any], alert: Mapping[str, Any], o
         "template_ids": clean(alert["template_ids"]),
         "labels": clean(alert.get("labels") or {}),
         "evidence": clean(alert.get("evidence") or _evidence(alert, of)),
+        **label_row(label_of(alert)),
     }
 
 

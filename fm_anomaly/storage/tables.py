@@ -8,6 +8,7 @@ agree. This module opens nothing and queries nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import (
@@ -28,7 +29,7 @@ from sqlalchemy import (
     true,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration that makes what stands below."""
 
 SEVERITIES = ("low", "medium", "high", "critical")
@@ -56,6 +57,9 @@ INTAKE_COUNTS = (
 LIVE = "live"
 """`source_id` of templates that come from the service and not from one scan."""
 
+LABEL = ("group_id", "group_name", "category_id", "category_name", "category_model")
+"""Columns that say which group and category an alert's error is of; empty where nothing said so."""
+
 metadata = MetaData()
 
 
@@ -70,6 +74,12 @@ def _said(name: str, kind: Any = Text) -> Column[Any]:
 
 def _number(name: str, kind: Any = BigInteger) -> Column[Any]:
     return Column(name, kind, nullable=False, server_default=text("0"))
+
+
+def _label() -> Iterator[Column[str]]:
+    """Yield the columns of a `core.category_labels.CategoryLabel`."""
+    kinds = {"group_id": String(32), "category_id": String(32), "category_model": String(32)}
+    return (_said(name, kinds.get(name, Text)) for name in LABEL)
 
 
 def _structure(name: str, empty: str) -> Column[Any]:
@@ -121,7 +131,9 @@ alerts = Table(
     _said("acked_by"),
     Column("acked_us", BigInteger),
     _said("verdict", String(16)),
+    *_label(),
 )
+Index("alerts_by_category", alerts.c.tenant, alerts.c.category_id, alerts.c.start_us)
 Index("alerts_by_start", alerts.c.tenant, alerts.c.start_us, alerts.c.alert_id)
 Index("alerts_by_incident", alerts.c.tenant, alerts.c.incident_id)
 
@@ -175,6 +187,7 @@ incidents = Table(
     Column("merged_into", String(128)),
     _said("acked_by"),
     Column("acked_us", BigInteger),
+    *_label(),
 )
 Index("incidents_by_start", incidents.c.tenant, incidents.c.start_us, incidents.c.incident_id)
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
 
+from fm_anomaly.core.category_labels import CategoryLabel
 from fm_anomaly.core.changes import Changes
+from fm_anomaly.core.notices import from_payload
 from fm_anomaly.core.pipeline import Pipeline
 from fm_anomaly.core.state import Snapshot
 from fm_anomaly.evaluation.rendering import Format
 from fm_anomaly.storage import Store, open_store, tables
-from fm_anomaly.storage.recording import Step, record, recorded_seq
+from fm_anomaly.storage.recording import Step, alerts_of, record, recorded_seq
 from tests.core.test_pipeline_laws import NAME, by_lines, sample
 
 DATA = sample(Format.PLAIN)
@@ -140,3 +143,20 @@ def test_tenants_do_not_meet(store: Store) -> None:
     assert {row["tenant"] for row in rows["counts"]} == {"default", "other"}
     numbers = {t: [r["event_no"] for r in rows["events"] if r["tenant"] == t] for t in ("default", "other")}
     assert numbers["default"] == numbers["other"]
+
+
+def test_a_label_is_kept_beside_the_alert(store: Store) -> None:
+    """With the version of its model, in the row, the incident and the notice; a replay without one unsays nothing."""
+    label = CategoryLabel("g1", "fault", "c1", "kind of error", "0003")
+    for is_labelled in (True, False):
+        for step, _ in steps(by_lines(DATA, 2_000)):
+            found = {alert.alert_id: label for alert in alerts_of(step.changed)} if is_labelled else {}
+            record(store, replace(step, labels=found))
+    rows = dump(store)
+    for table in ("alerts", "incidents"):
+        assert rows[table]
+        assert {tuple(row[name] for name in tables.LABEL) for row in rows[table]} == {
+            ("g1", "fault", "c1", "kind of error", "0003")
+        }
+    assert rows["outbox"]
+    assert all(from_payload(row["payload"]).label == label for row in rows["outbox"])

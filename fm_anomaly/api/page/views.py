@@ -15,11 +15,12 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from fm_anomaly import __version__
-from fm_anomaly.api.asking import Id, Service, TheStore, TheTenant
+from fm_anomaly.api.asking import Id, Service, TheStore, TheTenant, tenant_of
 from fm_anomaly.api.clock import now_us
 from fm_anomaly.api.page import words
 from fm_anomaly.api.page.shippers import snippets
 from fm_anomaly.api.routes.alerts import samples_of
+from fm_anomaly.api.routes.categories import bodies, in_use, run_of, the_category
 from fm_anomaly.api.routes.incidents import alerts_of, series_of_incident, the_incident, timeline_of
 from fm_anomaly.api.routes.templates import the_template
 from fm_anomaly.core.anomalies import AnomalyKind
@@ -46,6 +47,7 @@ _STATIC = Path(__file__).parent / "static"
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _HOUR_US = 3_600_000_000
 _MAX_LANES = 8
+_MAX_CATEGORIES = 200
 
 Otherwise = Callable[[Request], Awaitable[Response]]
 Text = Annotated[str | None, Query(max_length=200)]
@@ -77,6 +79,7 @@ def show(request: Request, name: str, status_code: int = 200, **values: Any) -> 
             path=request.url.path,
             query=request.query_params,
             can_write=request.app.state.intake is not None,
+            has_categories=in_use(request, tenant_of(request)) is not None,
             **values,
         )
     )
@@ -99,6 +102,8 @@ def page_router(otherwise: Otherwise) -> APIRouter:
     router.add_api_route("/incidents/{incident_id}", read_incident)
     router.add_api_route("/templates", list_templates)
     router.add_api_route("/templates/{template_id}", read_template)
+    router.add_api_route("/categories", list_categories)
+    router.add_api_route("/categories/{category_id}", read_category)
     router.add_api_route("/services", list_services)
     router.add_api_route("/digest", read_digest)
     router.add_api_route("/silences", list_silences)
@@ -238,6 +243,31 @@ def read_template(
         hours=_hours(store, tenant, key, last_us, 72),
         end_us=(last_us // _HOUR_US + 1) * _HOUR_US,
         related=alerts(store, tenant, AlertFilter(service=found.service), limit=20).items,
+    )
+
+
+def list_categories(request: Request, tenant: TheTenant) -> HTMLResponse:
+    """Kinds of error as the last run found them, and what became of those before."""
+    used = in_use(request, tenant)
+    if used is None:
+        raise HTTPException(404, "no run has categorized the errors yet: POST /api/v1/categories/run makes one")
+    return show(request, "categories.html", categories=bodies(used)[:_MAX_CATEGORIES], run=run_of(request, tenant))
+
+
+def read_category(request: Request, category_id: Id, store: TheStore, tenant: TheTenant) -> HTMLResponse:
+    """One kind of error: examples, alerts, neighbours, and what one can say of it."""
+    found = the_category(request, tenant, category_id)
+    used = in_use(request, tenant)
+    others = [] if used is None else [each for each in bodies(used) if each.category_id != found.category_id]
+    page = alerts(store, tenant, AlertFilter(category_id=found.category_id), limit=20)
+    return show(
+        request,
+        "category.html",
+        category=found,
+        alerts=page.items,
+        n_alerts=page.total,
+        neighbours=[each for each in others if each.category_id in found.neighbours],
+        others=others[:_MAX_CATEGORIES],
     )
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from fm_anomaly.api.routes import (
     alerts,
     audit,
+    categories,
     feedback,
     incidents,
     log_level,
@@ -18,7 +19,20 @@ from fm_anomaly.api.routes import (
     templates,
 )
 
-RESOURCES = (alerts, feedback, incidents, silences, markers, templates, patterns, services, stream, audit, log_level)
+RESOURCES = (
+    alerts,
+    feedback,
+    incidents,
+    silences,
+    markers,
+    templates,
+    categories,
+    patterns,
+    services,
+    stream,
+    audit,
+    log_level,
+)
 
 
 def api_router() -> APIRouter:
