@@ -2,14 +2,8 @@
 
 Composed from the dataclasses themselves: every field of `PipelineParams` and of the Params in it is a key,
 `tenant` or `parsing.tz`, a table of the toml, and an environment variable FM_ANOMALY_PARSING_TZ; so are those of the
-<<<<<<< HEAD
-`[notify]` and `[retention]` sections. Receivers, `[receivers.NAME]`, come from the file alone. Each value remembers
-where it came from. This module must not know what any setting means.
-=======
-`[notify]` and `[categories]` sections. Receivers, `[receivers.NAME]`, come from the file alone. Each value remembers
-where it came from.
-This module must not know what any setting means.
->>>>>>> c56becb (wip)
+`[notify]`, `[categories]` and `[retention]` sections. Receivers, `[receivers.NAME]`, come from the file alone. Each
+value remembers where it came from. This module must not know what any setting means.
 """
 
 from __future__ import annotations
@@ -75,14 +69,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-<<<<<<< HEAD
-    """All settings of a run: `pipeline` for the core, `notify` and `receivers` for senders, `retention` of a store."""
-=======
     """All settings of a run.
 
-    `pipeline` is what the core takes, `notify` and `receivers` what senders take, `categories` the service's schedule.
+    `pipeline` is for the core, `notify` and `receivers` for senders, `retention` of a store, `categories` for the
+    service's runs of the batch job.
     """
->>>>>>> c56becb (wip)
 
     pipeline: PipelineParams
     settings: tuple[Setting, ...]
@@ -125,11 +116,12 @@ def load_settings(
     from fm_anomaly.notify.receivers import NotifyParams
 
     environ = os.environ if environ is None else environ
-<<<<<<< HEAD
-    defaults = {"": PipelineParams(), "notify.": NotifyParams(), "retention.": RetentionParams()}
-=======
-    defaults = {"": PipelineParams(), "notify.": NotifyParams(), "categories.": CategoryScheduleParams()}
->>>>>>> c56becb (wip)
+    defaults = {
+        "": PipelineParams(),
+        "notify.": NotifyParams(),
+        "retention.": RetentionParams(),
+        "categories.": CategoryScheduleParams(),
+    }
     leaves = [leaf for prefix, params in defaults.items() for leaf in _leaves(params, prefix)]
     types = {key: hint for key, hint in leaves if key not in _LINKED}
     given: dict[str, tuple[Any, str]] = {}
@@ -151,11 +143,9 @@ def load_settings(
     settings = [Setting(key, values[key], given[key][1] if key in given else DEFAULT) for key in types]
     receivers = _receivers(named, filled[""].tenant, str(path))
     settings += [Setting(key, value, str(path)) for key, value in _flat(named, "receivers.")]
-<<<<<<< HEAD
-    return Settings(filled[""], tuple(settings), filled["notify."], receivers, filled["retention."])
-=======
-    return Settings(filled[""], tuple(settings), filled["notify."], filled["categories."], receivers)
->>>>>>> c56becb (wip)
+    return Settings(
+        filled[""], tuple(settings), filled["notify."], filled["categories."], receivers, filled["retention."]
+    )
 
 
 def _config_path(config: str | None, folder: Path, environ: Mapping[str, str]) -> Path | None:
