@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "fm_anomaly needs Python 3.11 or newer; $(PYTHON) is older: make PYTHON=python3.12 …" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock -e '.[serve,postgresql,categories,encryption]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock -e '.[serve,postgresql,categories,encryption,tracing]'
 	@touch $@
 
 demo: $(STAMP) ## the whole thread: a log, its incidents, the store, the API, the categories
@@ -79,7 +79,7 @@ notices: $(STAMP) ## write THIRD_PARTY_NOTICES.md from what is installed
 lock: $(STAMP) ## pin anew what development installs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	{ head -1 requirements-dev.lock; $(BIN)/uv export --quiet --upgrade --python $(BIN)/python --group dev \
-	  --extra serve --extra postgresql --extra categories --extra encryption --no-emit-project --no-hashes --no-header --no-annotate; } > $(VENV)/new.lock
+	  --extra serve --extra postgresql --extra categories --extra encryption --extra tracing --no-emit-project --no-hashes --no-header --no-annotate; } > $(VENV)/new.lock
 	rm uv.lock
 	mv $(VENV)/new.lock requirements-dev.lock
 

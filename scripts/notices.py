@@ -2,7 +2,7 @@
 
     python scripts/notices.py [--check]
 
-Follows the requirements in pyproject.toml (base, serve, postgresql, categories, encryption) through the installed
+Follows the requirements in pyproject.toml (base, serve, postgresql, categories, encryption, tracing) through the installed
 packages. With --check it writes nothing and exits 1 where the file lacks a package or names one no longer used.
 """
 
@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTICES = ROOT / "THIRD_PARTY_NOTICES.md"
-EXTRAS = ("serve", "postgresql", "categories", "encryption")
+EXTRAS = ("serve", "postgresql", "categories", "encryption", "tracing")
 
 _HEAD = """\
 # Third-party notices
