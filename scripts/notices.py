@@ -2,8 +2,9 @@
 
     python scripts/notices.py [--check]
 
-Follows the requirements in pyproject.toml (base, serve, postgresql, categories, encryption, tracing) through the installed
-packages. With --check it writes nothing and exits 1 where the file lacks a package or names one no longer used.
+Follows the requirements in pyproject.toml (base, serve, postgresql, categories, encryption, tracing) through the
+installed packages. With --check it writes nothing and exits 1 where the file lacks a package or names one no longer
+used.
 """
 
 # ruff: noqa: T201 - what a script prints is its answer

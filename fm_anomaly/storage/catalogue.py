@@ -117,7 +117,7 @@ def catalogue(
         beginning = table.c.template_id.startswith(where.text.removeprefix("t:").lower(), autoescape=True)
         wanted.append(or_(*inside, beginning))
     by = "count" if by_count else "newness"
-    return page(store, table, "place", CatalogueTemplate, wanted, limit, cursor, by=by)
+    return page(store, table, "place", CatalogueTemplate, wanted, limit, cursor, by=by, is_derived=True)
 
 
 def template_places(store: Store, tenant: str, template_id: str) -> tuple[CatalogueTemplate, ...]:

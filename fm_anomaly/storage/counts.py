@@ -5,7 +5,7 @@ Knows series by service, name and subject, and nothing of how they are judged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -89,6 +89,28 @@ def points(
                     count, errors = count + before.count, errors + before.errors
                 sums[at] = Point(at, count, errors, total, median)
     return tuple(sums[at] for at in sorted(sums))
+
+
+def records_by_hour(
+    store: Store, tenant: str, name: str, of: Collection[tuple[str, str]], since_us: int
+) -> dict[tuple[str, str], dict[int, int]]:
+    """Return how many records each series of `of` (service and subject) had, by the hour, from `since_us` on."""
+    table = tables.counts
+    found: dict[tuple[str, str], dict[int, int]] = {key: {} for key in of}
+    with store.reading() as connection:
+        for subjects in some(sorted({subject for _, subject in of})):
+            query = select(table.c.service, table.c.subject, table.c.start_us, table.c.count).where(
+                table.c.tenant == tenant,
+                table.c.step_s == tables.HOUR_S,
+                table.c.service.in_(sorted({service for service, _ in of})),
+                table.c.name == name,
+                table.c.subject.in_(subjects),
+                table.c.start_us >= since_us,
+            )
+            for service, subject, at, count in connection.execute(query):
+                if (service, subject) in found:
+                    found[service, subject][at] = count
+    return found
 
 
 def series_of(alert: StoredAlert) -> tuple[SeriesKey, str, str]:

@@ -21,6 +21,7 @@ from fm_anomaly.storage.writing import plain_text
 MAX_LIMIT = 500
 """Most rows in one page."""
 
+_TOTAL = "total_of_page"
 _Value = TypeVar("_Value")
 
 
@@ -55,21 +56,28 @@ def page(
     cursor: str | None,
     *,
     by: str = "start_us",
+    is_derived: bool = False,
 ) -> Page[_Value]:
     """Return a page of `table`, the largest `by` first and `key` upwards among equals.
 
-    Raises UsageError on a limit that is out of range or a cursor that no page gave.
+    `is_derived`: `table` is a query that costs the same however few rows are asked of it, so that the first page counts
+    along. Raises UsageError on a limit that is out of range or a cursor that no page gave.
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise UsageError(f"limit {limit} is not in 1 to {MAX_LIMIT}")
-    query = select(table).where(*wanted)
+    counts_along = is_derived and cursor is None
+    query = select(table, func.count().over().label(_TOTAL)) if counts_along else select(table)
+    query = query.where(*wanted)
     if cursor is not None:
         at, last = read_cursor(cursor)
         query = query.where(or_(table.c[by] < at, and_(table.c[by] == at, table.c[key] > last)))
     query = query.order_by(table.c[by].desc(), table.c[key]).limit(limit + 1)
     with store.reading() as connection:
-        total = connection.scalar(select(func.count()).select_from(table).where(*wanted)) or 0
         rows = connection.execute(query).all()
+        if counts_along:
+            total = rows[0]._mapping[_TOTAL] if rows else 0
+        else:
+            total = connection.scalar(select(func.count()).select_from(table).where(*wanted)) or 0
     more = len(rows) > limit
     rows = rows[:limit]
     following = cursor_of(rows[-1]._mapping[by], rows[-1]._mapping[key]) if more else None

@@ -133,7 +133,8 @@ def test_snippets_name_this_server_and_routes_that_exist(store: Store) -> None:
     """A snippet is filled, and what it posts to is there."""
     app = create_app(store, intake=ListIntake())
     for each in snippets("https://logs.example:9000"):
-        assert not re.search(r"\b(?:BASE|HOST|PORT)\b", each.text), each.name
+        assert not re.search(r"\b(?:BASE|HOST|PORT|SCHEME)\b", each.text), each.name
+        assert not re.search(r"[A-Z]9000|9000[A-Z]", each.text), each.name
         for path in re.findall(r"https://logs\.example:9000(/[\w/]+)", each.text):
             # Elasticsearch's and OTLP's clients add their own paths to the root
             assert ask(app, "POST", path).status_code not in (404, 405), (each.name, path)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from fm_anomaly.api.page.shippers import snippets
 from tests.e2e.conftest import program
 from tests.e2e.receiver import Receiver
 
@@ -77,12 +77,12 @@ def rsyslog(folder: Path, *actions: str) -> Iterator[Path]:
         out.close()
 
 
-DOCS = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
+RSYSLOG = next(each.text for each in snippets("http://127.0.0.1:8010") if each.name == "rsyslog")
 
 
 def test_the_snippet_for_rsyslog(syslog_receiver: Receiver, tmp_path: Path) -> None:
-    """What docs/protocols.md tells people to write, word for word but for the port."""
-    snippet = DOCS.split("```rsyslog\n")[1].split("```")[0].replace("5514", str(syslog_receiver.syslog_tcp))
+    """What the page and docs/integrations tell people to write, word for word but for the port."""
+    snippet = RSYSLOG.replace("5514", str(syslog_receiver.syslog_tcp))
     with rsyslog(tmp_path, snippet) as socket:
         logger("--socket", str(socket), "--priority", "user.err", "no prices")
         (record,) = syslog_receiver.wait_for(1)

@@ -35,7 +35,7 @@ from fm_anomaly.storage.catalogue import (
     samples,
     services,
 )
-from fm_anomaly.storage.counts import SeriesKey, points
+from fm_anomaly.storage.counts import SeriesKey, points, records_by_hour
 from fm_anomaly.storage.people import silences
 from fm_anomaly.storage.timelines import markers_near, newest_event
 
@@ -46,6 +46,7 @@ POLICY = (
 _STATIC = Path(__file__).parent / "static"
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _HOUR_US = 3_600_000_000
+_DAY_US = 24 * _HOUR_US
 _MAX_LANES = 8
 _MAX_CATEGORIES = 200
 
@@ -207,20 +208,32 @@ def list_templates(
         "templates.html",
         page=page,
         services=[each.service for each in known],
-        sparks={(t.service, t.template_id): _spark(store, tenant, t) for t in page.items},
+        sparks=_sparks(store, tenant, page.items),
     )
 
 
-def _spark(store: Store, tenant: str, template: CatalogueTemplate) -> list[float]:
-    if template.last_us is None:
-        return []
-    key = SeriesKey(template.service, "template", template.template_id)
-    return _hours(store, tenant, key, template.last_us)
+def _sparks(store: Store, tenant: str, of: Sequence[CatalogueTemplate]) -> dict[tuple[str, str], list[float]]:
+    """Return the counts of the day that ends with the last record of each template, in one query."""
+    starts = {(t.service, t.template_id): _end_of_hour(t.last_us) - _DAY_US for t in of if t.last_us is not None}
+    found = records_by_hour(store, tenant, "template", starts, min(starts.values(), default=0))
+    hours = range(0, _DAY_US, _HOUR_US)
+    return {
+        (t.service, t.template_id): [
+            float(found[key].get(starts[key] + hour, 0))
+            for hour in hours
+            if (key := (t.service, t.template_id)) in starts
+        ]
+        for t in of
+    }
+
+
+def _end_of_hour(at_us: int) -> int:
+    return (at_us // _HOUR_US + 1) * _HOUR_US
 
 
 def _hours(store: Store, tenant: str, key: SeriesKey, last_us: int, n: int = 24) -> list[float]:
     """Return the counts of the `n` hours that end with the one of `last_us`."""
-    end_us = (last_us // _HOUR_US + 1) * _HOUR_US
+    end_us = _end_of_hour(last_us)
     start_us = end_us - n * _HOUR_US
     found = {p.start_us: p.count for p in points(store, tenant, key, tables.HOUR_S, start_us, end_us)}
     return [float(found.get(start_us + i * _HOUR_US, 0)) for i in range(n)]
@@ -241,7 +254,7 @@ def read_template(
         aliases=aliases(store, tenant, found.service, found.template_id),
         samples=samples(store, tenant, found.service, found.template_id),
         hours=_hours(store, tenant, key, last_us, 72),
-        end_us=(last_us // _HOUR_US + 1) * _HOUR_US,
+        end_us=_end_of_hour(last_us),
         related=alerts(store, tenant, AlertFilter(service=found.service), limit=20).items,
     )
 
