@@ -69,6 +69,7 @@ bulk.action = "create"
 """
 _SPLUNK = """\
 from splunk_handler import SplunkHandler
+
 SplunkHandler(host="HOST", port=PORT, token="any", index="main", protocol="SCHEME", source="api")
 """
 _PROMTAIL = """\
@@ -77,6 +78,7 @@ clients:
 """
 _LOKI_PYTHON = """\
 import logging_loki
+
 logging_loki.LokiHandler(url="BASE/loki/api/v1/push", tags={"application": "api"}, version="1")
 """
 _LOKI_NODE = """\
