@@ -14,7 +14,7 @@ from fm_anomaly.evaluation.ci_logs import write_ci_logs
 from fm_anomaly.evaluation.generator import TRUTH_NAME, GeneratorParams, generate
 from fm_anomaly.evaluation.outage import OutageParams, outage
 from fm_anomaly.evaluation.rendering import Format
-from fm_anomaly.evaluation.truth import FaultKind, Truth
+from fm_anomaly.evaluation.truth import DRAWN, Truth
 
 DEMO_NAME = "faultmaven"
 """Folder of the sample that `fm-anomaly demo` shows."""
@@ -25,7 +25,7 @@ DEMO = GeneratorParams(
     start="2026-03-02T00:00:00Z",
     vocabulary="triage",
     format=Format.FAULTMAVEN,
-    kinds=tuple(FaultKind),
+    kinds=DRAWN,
     rates=(22.0, 10.0, 12.0, 8.0),
     is_merged=False,
     is_compressed=True,

@@ -12,6 +12,14 @@ volume_drop  flows fall to 3–20 % while heartbeats go on; at least `MIN_MISSIN
 burst        one message that was always there comes at 4 r (and 60) a minute or more, for 2–8 min.
 cascade      one error is logged by three layers of the root, and as an upstream error by those who call it.
 
+Planted only where they are asked for:
+
+missed_job   a job that has run `MIN_RUNS` times or more, every 5 to 60 min, does not run once to four times; of three
+             such one is started and then hangs.
+silent_worker  a worker hangs: no jobs, at least `MIN_UNDONE` records missing; or as many as of a volume_drop,
+             and its heartbeats, if they are few, go on.
+slow_latency durations of one service climb to 3–8× over 30–50 min.
+
 None falls into the first hours of a sample (nothing is learned yet), and two never lie closer than `GAP_MIN` minutes.
 One-off errors, blips, the chronic error, cron jobs and plain deploys (`noise.py`) are no incidents, and smaller.
 """
@@ -26,13 +34,32 @@ from random import Random
 from fm_anomaly.evaluation.failures import Failure, bug_failure, caller_failure, dependency_failure
 from fm_anomaly.evaluation.phrases import Phrase
 from fm_anomaly.evaluation.system import Service, System
-from fm_anomaly.evaluation.truth import FaultKind
+from fm_anomaly.evaluation.truth import DRAWN, FaultKind
 
 MIN_ERRORS = 25
 MIN_MISSING = 80
 MIN_TIMED_PER_MIN = 5.0
+MIN_RUNS = 30
+MIN_UNDONE = 40
+BEATS_SHARE = 0.3
+"""Heartbeats that go on in a worker that hangs are at most this share of its records."""
 GAP_MIN = 60
 MINUTE_US = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job that the fault's root runs all through the sample, at `offset_us` past each `period_us`."""
+
+    text: str
+    noun: str
+    n_items: int
+    length_us: int
+    period_us: int
+    offset_us: int
+    jitter_s: float
+    is_hung: bool
+    """Whether the first run that is missed is started, and then says no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +67,8 @@ class Fault:
     """One planted incident as the traffic sees it. Factors are 1 and shares 0 where it does not touch them.
 
     `failures` and `shares` are by service: how its flows fail, and which share of them. `rate` multiplies flows,
-    `slow` durations (reached after `ramp_us`); `burst` comes `burst_per_min` times a minute on top.
+    `slow` durations (reached after `ramp_us`); `burst` comes `burst_per_min` times a minute on top; `job` does not run.
+    `is_mute` says that nothing at all is written.
     """
 
     kind: FaultKind
@@ -58,6 +86,8 @@ class Fault:
     ramp_us: int = 1
     burst: Phrase | None = None
     burst_per_min: float = 0.0
+    job: Job | None = None
+    is_mute: bool = False
 
     def slow_at(self, us: int) -> float:
         """Return the factor on durations at `us`: a straight climb over the ramp, then level."""
@@ -70,6 +100,7 @@ class _Site:
 
     rng: Random
     system: System
+    since_us: int
     start_us: int
     room_min: float
     lines_per_flow: Mapping[str, float]
@@ -110,8 +141,8 @@ def draw_faults(
             break
         begin = start + lead + i * slot + int(rng.random() * max(0, room_us - 45 * MINUTE_US))
         room_min = (start + lead + i * slot + room_us - begin) / MINUTE_US
-        site = _Site(rng, system, begin, min(75.0, room_min), lines_per_flow, timed_per_flow)
-        others = [k for k in FaultKind if k is not kind]
+        site = _Site(rng, system, start, begin, min(75.0, room_min), lines_per_flow, timed_per_flow)
+        others = [k for k in DRAWN if k is not kind]
         tries = (_DRAWS[k](site) for k in (kind, *rng.sample(others, len(others))))
         fault = next((f for f in tries if f is not None), None)
         if fault is not None:
@@ -173,12 +204,20 @@ def _new_error(site: _Site) -> Fault | None:
 
 def _latency(site: _Site) -> Fault | None:
     rng, slow, ramp = site.rng, _log_uniform(site.rng, 4, 12), site.rng.uniform(10, 25)
-    minutes = ramp + rng.uniform(15, 40)
+    return _slower(site, FaultKind.LATENCY, slow, ramp, ramp + rng.uniform(15, 40))
+
+
+def _slow_latency(site: _Site) -> Fault | None:
+    rng, slow, ramp = site.rng, _log_uniform(site.rng, 3, 8), site.rng.uniform(30, 50)
+    return _slower(site, FaultKind.SLOW_LATENCY, slow, ramp, ramp + rng.uniform(10, 25))
+
+
+def _slower(site: _Site, kind: FaultKind, slow: float, ramp: float, minutes: float) -> Fault | None:
     for service in site.shuffled():
         if site.flows(service) * site.timed_per_flow < MIN_TIMED_PER_MIN or minutes > site.room_min:
             continue
         return Fault(
-            FaultKind.LATENCY,
+            kind,
             site.start_us,
             site.end_us(minutes),
             service.name,
@@ -203,6 +242,7 @@ def _silence(site: _Site) -> Fault | None:
             (service.name,),
             f"{service.name} hangs and writes nothing for {minutes:.0f} min",
             rate=0.0,
+            is_mute=True,
         )
     return None
 
@@ -276,6 +316,59 @@ def _cascade(site: _Site) -> Fault | None:
     return None
 
 
+def _missed_job(site: _Site) -> Fault | None:
+    rng, vocabulary = site.rng, site.system.vocabulary
+    period = rng.choice((5, 10, 15, 20, 30, 60))
+    service = rng.choice(site.system.services)
+    n_missed = min(rng.randint(2 if period < 15 else 1, 4), int(site.room_min // period))
+    begun = site.start_us + -site.start_us % (period * MINUTE_US) + rng.randrange(period) * MINUTE_US
+    if n_missed < 1 or (begun - site.since_us) < MIN_RUNS * period * MINUTE_US:
+        return None
+    noun = rng.choice(vocabulary.nouns)
+    job = Job(
+        f"{rng.choice(vocabulary.jobs)} of {noun}",
+        noun,
+        rng.randint(0, 10),
+        int(rng.uniform(1, 40) * 1_000_000),
+        period * MINUTE_US,
+        begun % (period * MINUTE_US),
+        rng.uniform(1, 0.04 * period * 60),
+        rng.random() < 1 / 3,
+    )
+    how = "hangs" if job.is_hung else "is not started"
+    return Fault(
+        FaultKind.MISSED_JOB,
+        begun,
+        begun + n_missed * period * MINUTE_US,
+        service.name,
+        (service.name,),
+        f"{job.text}, every {period} min in {service.name}, {how}: {n_missed} runs are missed",
+        job=job,
+    )
+
+
+def _silent_worker(site: _Site) -> Fault | None:
+    for service in site.shuffled():
+        beats = sum(60 / beat.period_s for beat in service.beats)
+        is_mute = site.rng.random() < 0.5 or beats > BEATS_SHARE * site.rate(service)
+        least = MIN_UNDONE if is_mute else 1.3 * MIN_MISSING
+        minutes = max(site.rng.uniform(10, 60), least / site.rate(service))
+        if service.is_api or minutes > site.room_min:
+            continue
+        still = "and writes nothing" if is_mute else "and does nothing, its heartbeats go on"
+        return Fault(
+            FaultKind.SILENT_WORKER,
+            site.start_us,
+            site.end_us(minutes),
+            service.name,
+            (service.name,),
+            f"the worker {service.name} hangs {still}, for {minutes:.0f} min at {site.rate(service):.1f} a minute",
+            rate=0.0,
+            is_mute=is_mute,
+        )
+    return None
+
+
 _DRAWS: dict[FaultKind, Callable[[_Site], Fault | None]] = {
     FaultKind.OUTAGE: _outage,
     FaultKind.NEW_ERROR: _new_error,
@@ -284,4 +377,7 @@ _DRAWS: dict[FaultKind, Callable[[_Site], Fault | None]] = {
     FaultKind.VOLUME_DROP: _volume_drop,
     FaultKind.BURST: _burst,
     FaultKind.CASCADE: _cascade,
+    FaultKind.MISSED_JOB: _missed_job,
+    FaultKind.SILENT_WORKER: _silent_worker,
+    FaultKind.SLOW_LATENCY: _slow_latency,
 }

@@ -20,11 +20,11 @@ from random import Random
 
 from fm_anomaly.evaluation import noise
 from fm_anomaly.evaluation.authors import Author, draw_strike
-from fm_anomaly.evaluation.faults import MINUTE_US, Fault, draw_faults
+from fm_anomaly.evaluation.faults import MINUTE_US, Fault, Job, draw_faults
 from fm_anomaly.evaluation.flows import write_flow
 from fm_anomaly.evaluation.rendering import STRUCTURED, Format, renderer
 from fm_anomaly.evaluation.system import DAY_US, Service, System, draw_system
-from fm_anomaly.evaluation.truth import FaultKind, KnownError, PlantedIncident, SampleFile, Truth, iso_from_us
+from fm_anomaly.evaluation.truth import DRAWN, FaultKind, KnownError, PlantedIncident, SampleFile, Truth, iso_from_us
 from fm_anomaly.evaluation.vocabulary import VOCABULARIES
 
 TRUTH_NAME = "truth.json"
@@ -136,7 +136,7 @@ def _start_us(start: str | None, day: int) -> int:
 def _kinds(rng: Random, params: GeneratorParams) -> tuple[FaultKind, ...]:
     most = max(1, round(params.days * 2.5))
     n = rng.choice((0, *range(1, most + 1), *range(1, most + 1)))
-    every = rng.sample(list(FaultKind), len(FaultKind))
+    every = rng.sample(DRAWN, len(DRAWN))
     if params.kinds:
         return tuple(FaultKind(k) for k in params.kinds)
     n = n if params.n_incidents is None else params.n_incidents
@@ -191,7 +191,7 @@ def _write_one(author: Author, us: int, near: list[tuple[Fault, _Tally]]) -> Non
         if rng.random() < share:
             n_layers = fault.n_layers if service.name == fault.root else 1
             strike, blamed = draw_strike(rng, fault.failures[service.name], fault.trace_share, n_layers), tally
-        elif fault.kind is FaultKind.LATENCY:
+        elif fault.slow > 1.0:
             slow, blamed = fault.slow_at(us), tally
     if strike is None and rng.random() < service.sporadic_share:
         strike = draw_strike(rng, service.sporadic, 0.5, 1)
@@ -240,6 +240,20 @@ def _write_jobs(rng: Random, sample: _Sample) -> None:
     for us in noise.cron_times(rng, sample.span, DAY_US, noise.daily_offset_us(rng)):
         _run_cron(sample, runner, us, daily, (noun, n_items, int(minutes * MINUTE_US)))
         sample.events.append({"kind": "cron", "service": runner.name, "at": iso_from_us(us)})
+    for fault in sample.faults:
+        if fault.job is not None:
+            _write_missed_job(sample, fault, fault.job)
+
+
+def _write_missed_job(sample: _Sample, fault: Fault, job: Job) -> None:
+    """Write the runs of a fault's job, but those that it misses."""
+    author = sample.authors[fault.root]
+    for us in noise.cron_times(author.rng, sample.span, job.period_us, job.offset_us, job.jitter_s):
+        planned = us - (us - job.offset_us) % job.period_us
+        if not fault.start_us <= planned < fault.end_us:
+            noise.write_cron_run(author, us, job.text, job.noun, job.n_items, job.length_us)
+        elif job.is_hung and planned == fault.start_us:
+            noise.write_cron_start(author, us, job.text)
 
 
 def _run_cron(sample: _Sample, runner: Service, us: int, job: str, run: tuple[str, int, int]) -> None:
@@ -259,7 +273,7 @@ def _mute_and_restart(rng: Random, sample: _Sample) -> None:
         sample.mutes[name].append((us, up))
         sample.events.append({"kind": "deploy", "service": name, "at": iso_from_us(us)})
     for fault in sample.faults:
-        if fault.kind is FaultKind.SILENCE:
+        if fault.is_mute:
             sample.mutes[fault.root].append((fault.start_us, fault.end_us))
     end = sample.span[1]
     for name, author in sample.authors.items():

@@ -133,23 +133,28 @@ def write_blips(author: Author, span: Span, per_day: float) -> None:
             author.say(us + int(rng.random() * 20 * S_US), WARN, f"{service.package}.{service.name}", text)
 
 
-def cron_times(rng: Random, span: Span, period_us: int, offset_us: int) -> Iterator[int]:
-    """Yield the starts of a job that runs every `period_us` at `offset_us` past it, some seconds late each time."""
+def cron_times(rng: Random, span: Span, period_us: int, offset_us: int, jitter_s: float = 4.0) -> Iterator[int]:
+    """Yield the starts of a job that runs every `period_us` at `offset_us` past it, up to `jitter_s` late each time."""
     first = span[0] - span[0] % period_us + offset_us
     for us in range(first, span[1], period_us):
         if us >= span[0]:
-            yield us + int(rng.random() * 4 * S_US)
+            yield us + int(rng.random() * jitter_s * S_US)
 
 
 def write_cron_run(author: Author, us: int, job: str, noun: str, n_items: int, length_us: int) -> None:
     """Write one run of a cron job: its start, `n_items` lines over `length_us`, its end."""
     rng = author.rng
     logger = f"{author.service.package}.cron"
-    author.say(us, INFO, logger, f"{job} started by scheduler")
+    write_cron_start(author, us, job)
     for i in range(n_items):
         at = us + (i + 1) * length_us // (n_items + 2) + int(rng.random() * 200_000)
         author.say(at, INFO, logger, f"{job}: {noun} {1000 + int(rng.random() * 90000)} handled")
     author.say(us + length_us, INFO, logger, f"{job} finished, {n_items} {plural(noun)} in {length_us / S_US:.1f}s")
+
+
+def write_cron_start(author: Author, us: int, job: str) -> None:
+    """Write that a cron job has been started."""
+    author.say(us, INFO, f"{author.service.package}.cron", f"{job} started by scheduler")
 
 
 def write_restart(author: Author, us: int, version: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -121,11 +121,23 @@ def sample_params(seed: int, vocabularies: Sequence[str], max_lines: int = 200_0
     )
 
 
+def absence_params(seed: int, vocabularies: Sequence[str], max_lines: int = 200_000) -> GeneratorParams:
+    """Return the parameters of a sample in which something fails to come: missed jobs, hung workers, slow latency."""
+    kinds = (FaultKind.MISSED_JOB, FaultKind.SILENT_WORKER, FaultKind.SLOW_LATENCY, FaultKind.MISSED_JOB)
+    plain = sample_params(seed, vocabularies, max_lines)
+    return replace(plain, days=max(plain.days, 1.5), n_incidents=None, kinds=kinds)
+
+
+Plan = Callable[[int, Sequence[str], int], GeneratorParams]
+PLANS: dict[str, Plan] = {"samples": sample_params, "absences": absence_params}
+
+
 def run(
     seeds: Iterable[int],
     scan: Scan,
     vocabularies: Sequence[str] = tuple(VOCABULARIES),
     *,
+    plan: Plan = sample_params,
     max_lines: int = 200_000,
     keep_in: Path | None = None,
     on_sample: Callable[[ScannedSample], None] | None = None,
@@ -136,6 +148,8 @@ def run(
     ----------
     scan
         From the log files of one sample, sorted by name, to the dict of ``scan --json``.
+    plan
+        What the sample of a seed is made of: `sample_params` or `absence_params`.
     keep_in
         A folder to keep the samples in, one folder a seed; None makes and deletes them one by one.
     on_sample
@@ -143,7 +157,7 @@ def run(
     """
     done = []
     for seed in seeds:
-        params = sample_params(seed, vocabularies, max_lines)
+        params = plan(seed, vocabularies, max_lines)
         if keep_in is not None:
             sample = scan_sample(params, scan, keep_in / str(seed))
         else:

@@ -33,6 +33,14 @@ class FaultKind(StrEnum):
     VOLUME_DROP = "volume_drop"
     BURST = "burst"
     CASCADE = "cascade"
+    MISSED_JOB = "missed_job"
+    SILENT_WORKER = "silent_worker"
+    SLOW_LATENCY = "slow_latency"
+
+
+ASKED_FOR = (FaultKind.MISSED_JOB, FaultKind.SILENT_WORKER, FaultKind.SLOW_LATENCY)
+"""Kinds that are planted only where they are named: samples that do not name them stay the bytes that they are."""
+DRAWN = tuple(kind for kind in FaultKind if kind not in ASKED_FOR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 from fm_anomaly.evaluation.bundled import bundled_dir, demo_files, write_bundled
 from fm_anomaly.evaluation.ci_logs import write_ci_logs
 from fm_anomaly.evaluation.outage import OutageParams, outage
-from fm_anomaly.evaluation.truth import FaultKind, Truth
+from fm_anomaly.evaluation.truth import DRAWN, Truth
 from fm_anomaly.evaluation.vocabulary import VOCABULARIES
 
 
@@ -35,7 +35,7 @@ def test_the_bundled_samples_are_small_and_complete() -> None:
     """At most 5 MB in all; the demo holds one incident of every kind, and its files are there."""
     assert sum(p.stat().st_size for p in bundled_dir().rglob("*") if p.is_file()) <= 5_000_000
     files, truth = demo_files()
-    assert sorted(p.kind for p in truth.incidents) == sorted(FaultKind)
+    assert sorted(p.kind for p in truth.incidents) == sorted(DRAWN)
     assert all(f.is_file() for f in files)
 
 

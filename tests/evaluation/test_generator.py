@@ -19,7 +19,7 @@ import pytest
 import fm_anomaly.evaluation.generator as generator_module
 from fm_anomaly.evaluation.generator import GeneratorParams, generate
 from fm_anomaly.evaluation.rendering import Format
-from fm_anomaly.evaluation.truth import FaultKind, PlantedIncident, Truth, seconds
+from fm_anomaly.evaluation.truth import ASKED_FOR, DRAWN, FaultKind, PlantedIncident, Truth, seconds
 
 PLAIN = re.compile(r"^(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)\S* +([A-Z]+) +\[([\w-]+)\] (.*)$")
 SMALL = GeneratorParams(seed=3, days=0.2, n_services=2, n_incidents=1, max_lines=4000)
@@ -120,7 +120,7 @@ def test_lines_of_the_truth_are_the_lines_of_the_files(tmp_path: Path) -> None:
 def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Truth, list[Record]]:
     """A plain sample of a day with every kind of incident, read back."""
     folder = tmp_path_factory.mktemp("plain")
-    kinds = tuple(FaultKind)
+    kinds = DRAWN
     params = GeneratorParams(
         seed=12, days=1.0, vocabulary="shop", format="plain", kinds=kinds, rates=(40.0, 25.0, 15.0), is_merged=True
     )
@@ -221,3 +221,39 @@ def test_there_is_something_to_redact(plain: tuple[Truth, list[Record]]) -> None
     secret = re.compile(r"@mail\.example|Bearer ey|password=")
     n = sum(bool(secret.search(text)) for _, _, _, text in rows)
     assert 10 < n < len(rows) / 50
+
+
+@pytest.fixture(scope="module")
+def absent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Truth, list[Record]]:
+    """A plain sample with the faults that are planted only where they are named."""
+    folder = tmp_path_factory.mktemp("absent")
+    params = GeneratorParams(
+        seed=15, days=1.0, vocabulary="shop", format="plain", kinds=ASKED_FOR, rates=(12.0, 9.0, 6.0), is_merged=True
+    )
+    truth = generate(params, folder)
+    assert {p.kind for p in truth.incidents} == set(ASKED_FOR), "choose another seed: a kind did not fit"
+    return truth, records(folder, truth)
+
+
+def test_a_missed_job_ran_before_and_after(absent: tuple[Truth, list[Record]]) -> None:
+    """A job that is missed runs at its beat, but not from the start of the incident to its end."""
+    truth, rows = absent
+    incident, start, end = planted(truth, FaultKind.MISSED_JOB)
+    job = incident.description.split(",")[0]
+    runs = [at for at, _, s, text in rows if s == incident.root and text.startswith(f"{job} finished")]
+    assert len([at for at in runs if at < start]) >= 25
+    assert not [at for at in runs if start + 120 < at < end]
+    assert [at for at in runs if end <= at < end + 3700]
+
+
+def test_a_silent_worker_does_nothing(absent: tuple[Truth, list[Record]]) -> None:
+    """A worker that hangs writes next to nothing."""
+    truth, rows = absent
+    incident, start, end = planted(truth, FaultKind.SILENT_WORKER)
+    assert per_min(rows, incident.root, start + 5, end) < 0.5 * per_min(rows, incident.root, start - 3600, start)
+
+
+def test_kinds_that_are_asked_for_are_not_drawn(tmp_path: Path) -> None:
+    """Samples that do not name them have none of the kinds that must be named."""
+    truth = generate(GeneratorParams(seed=2, days=0.5, n_incidents=7, max_lines=2000), tmp_path)
+    assert not {p.kind for p in truth.incidents} & set(ASKED_FOR)
