@@ -347,7 +347,7 @@ def fingerprint_of(anomaly: Anomaly) -> str:
 
 def _n_events(anomaly: Anomaly) -> int:
     """Return its records since it began: a spike over several buckets has more than the one that shows it."""
-    if anomaly.kind is AnomalyKind.VOLUME_SPIKE:
+    if anomaly.kind in (AnomalyKind.VOLUME_SPIKE, AnomalyKind.ERROR_SPIKE):
         return max(anomaly.n_records, round(anomaly.observed))
     return anomaly.n_records
 

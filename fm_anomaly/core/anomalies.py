@@ -119,6 +119,10 @@ class Finding:
     """How long an error had been away that has come back; 0 for a new one."""
     is_beat: bool = False
     """The absence of what comes regularly."""
+    stray_us: int = 0
+    """How long before its start a new error was first seen, in strays."""
+    since_at: int = -1
+    """Bucket in which an anomaly that goes on was decided, from which on nothing is learned; -1 for a new one."""
     sessions: OddSessions | None = None
 
 

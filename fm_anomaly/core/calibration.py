@@ -12,7 +12,10 @@ from math import log10
 from typing import Any, Generic, Protocol, TypeVar
 
 from fm_anomaly.core.anomalies import Decision, Reading
+from fm_anomaly.core.detectors.rhythm import Rhythm
 
+HALF_SURPRISE = 0.6
+"""Share of the limit from which on a rhythm takes note."""
 X_contra = TypeVar("X_contra", contravariant=True)
 
 
@@ -68,12 +71,29 @@ def limit_decades(params: CalibrationParams, bucket_s: int) -> float:
 
 
 class Watch(Generic[D]):
-    """One detector of one series, with its open anomaly if there is one."""
+    """One detector of one series, with its open anomaly if there is one.
 
-    __slots__ = ("adopt_buckets", "calm", "calm_buckets", "detector", "direction", "last", "limit", "since", "typical")
+    With a `rhythm`, what has come at that time of the day or the week before opens none, and is learned.
+    """
 
-    def __init__(self, detector: D, limit: float, params: CalibrationParams, bucket_s: int) -> None:
+    __slots__ = (
+        "adopt_buckets",
+        "calm",
+        "calm_buckets",
+        "detector",
+        "direction",
+        "last",
+        "limit",
+        "rhythm",
+        "since",
+        "typical",
+    )
+
+    def __init__(
+        self, detector: D, limit: float, params: CalibrationParams, bucket_s: int, rhythm: Rhythm | None = None
+    ) -> None:
         self.detector = detector
+        self.rhythm = rhythm
         self.limit = limit
         self.adopt_buckets = max(params.adopt_after_s // bucket_s, 1)
         self.calm_buckets = params.calm_buckets
@@ -95,7 +115,8 @@ class Watch(Generic[D]):
         if self.is_open:
             return self._continue(at, x)
         reading = self.detector.score_one(at, x)
-        if reading.score.raw < self.limit:
+        is_known = self._is_known(at, reading)
+        if is_known or reading.score.raw < self.limit:
             self.detector.learn_one(at, x)
             return None
         self.since = self.last = at
@@ -103,6 +124,14 @@ class Watch(Generic[D]):
         self.detector.isolate(reading.window)
         self.detector.hold(at)
         return Decision(True, True, reading)
+
+    def _is_known(self, at: int, reading: Reading) -> bool:
+        """Note a surprise, or half of one, in the rhythm, and return whether it is none."""
+        if self.rhythm is None or reading.score.raw < HALF_SURPRISE * self.limit:
+            return False
+        known = self.rhythm.is_known(at, reading)
+        self.rhythm.note(at, reading)
+        return known
 
     def _continue(self, at: int, x: Any) -> Decision | None:
         if at - self.since >= self.adopt_buckets and self.typical is not None:
@@ -127,11 +156,14 @@ class Watch(Generic[D]):
     def snapshot(self) -> list[Any]:
         """Return the state, that of the detector included."""
         typical = list(self.typical) if isinstance(self.typical, tuple) else self.typical
-        return [self.detector.snapshot(), self.since, self.last, self.direction, self.calm, typical]
+        notes = None if self.rhythm is None else self.rhythm.snapshot()
+        return [self.detector.snapshot(), self.since, self.last, self.direction, self.calm, typical, notes]
 
     def restore(self, state: list[Any]) -> None:
         """Take the state of a `snapshot`, all but the detector's, which is restored by whoever builds it."""
-        _, self.since, self.last, self.direction, self.calm, typical = state
+        _, self.since, self.last, self.direction, self.calm, typical, notes = state
+        if self.rhythm is not None:
+            self.rhythm.restore(notes)
         self.typical = tuple(typical) if isinstance(typical, list) else typical
 
 

@@ -320,7 +320,8 @@ class Detection:
         r = finding.reading
         # what was learned before it began: the anomaly itself is no history
         since = series.news_since if finding.kind is AnomalyKind.NEW_ERROR else series.first_at
-        history_us = (min(at, finding.start_us // self._bucket_us) - since) * self._bucket_us
+        until = min(at, finding.start_us // self._bucket_us, at if finding.since_at < 0 else finding.since_at)
+        history_us = (until - since) * self._bucket_us
         context = reasons.Context(
             service=series.key.service,
             history_us=history_us,

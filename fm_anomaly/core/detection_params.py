@@ -19,6 +19,7 @@ from fm_anomaly.core.detectors import (
     ShareParams,
     SilenceParams,
 )
+from fm_anomaly.core.detectors.rhythm import RhythmParams
 from fm_anomaly.core.sequence_series import SequenceSeriesParams
 
 
@@ -57,6 +58,7 @@ class Limits:
     early: EarlyParams
     sequences: SequenceSeriesParams
     cadence: CadenceParams
+    rhythm: RhythmParams
 
     @classmethod
     def of(cls, params: DetectionParams) -> Limits:
@@ -77,4 +79,5 @@ class Limits:
                 sequence=SequenceParams(adopt_after_s=params.calibration.adopt_after_s),
             ),
             CadenceParams(bucket_s=params.bucket_s),
+            RhythmParams(bucket_s=params.bucket_s),
         )

@@ -18,6 +18,7 @@ from fm_anomaly.core import multiline, prefixes, time_values, zones
 from fm_anomaly.core.accounting import IntakeCounts
 from fm_anomaly.core.calendar import Bools, Ints
 from fm_anomaly.core.console_lines import logfmt_frame
+from fm_anomaly.core.folds import UNKNOWN_US, unfolded
 from fm_anomaly.core.frames import empty_frame
 from fm_anomaly.core.json_lines import parse_json
 from fm_anomaly.core.line_fields import LINE_SCHEMA
@@ -68,6 +69,8 @@ class SourceParser:
         self._cutter = LineCutter(self.params.max_line_bytes)
         self._redactor = Redactor(self.params.redaction)
         self._carry: list[str] = []
+        self._newest_us = UNKNOWN_US
+        """Newest time so far, where the zone of bare times has clock changes."""
 
     def feed(self, data: bytes) -> pl.DataFrame:
         """Return the records that `data` completes, in the order of their first lines.
@@ -101,6 +104,7 @@ class SourceParser:
             "cutter": self._cutter.snapshot(),
             "redactor": self._redactor.snapshot(),
             "counts": self.counts.snapshot(),
+            "newest_us": self._newest_us,
         }
 
     @classmethod
@@ -111,6 +115,7 @@ class SourceParser:
         parser._cutter.restore(state["cutter"])
         parser._redactor = Redactor.restore(state["redactor"], parser.params.redaction)
         parser.counts = IntakeCounts.restore(state["counts"])
+        parser._newest_us = state["newest_us"]
         return parser
 
     def _check_zone(self) -> None:
@@ -134,7 +139,8 @@ class SourceParser:
         batch = _Batch(lines, text, self._clock, self._joining, self.params.redaction, is_last=is_last)
         self._carry = batch.carry
         self._note_redacted(batch.redacted())
-        return batch.emit(self.counts)
+        records, self._newest_us = batch.emit(self.counts, self._newest_us)
+        return records
 
     def _note_redacted(self, added: Counter[str]) -> None:
         """Count what was redacted in lines put together; the redactor's counts are part of the snapshot."""
@@ -174,6 +180,7 @@ class _Batch:
         n = len(series)
         self._first_byte = self._lines.buffer[self._lines.starts]
         self._blank, self._binary = self._empties()
+        self._tz = clock.tz
         self._frame = self._parsed(clock)
         head, closed = self._flags(n)
         lanes = np.array(self._wrapped.lanes, dtype=np.int64) if self._wrapped else None
@@ -311,11 +318,11 @@ class _Batch:
             return self._end
         return self._wrapped.first[self._end] if self._end < len(self._series) else n
 
-    def emit(self, counts: IntakeCounts) -> pl.DataFrame:
-        """Return the record frame of the lines that are done with, and count them."""
+    def emit(self, counts: IntakeCounts, newest_us: int) -> tuple[pl.DataFrame, int]:
+        """Return the record frame of the lines that are done with, and count them; and the newest time so far."""
         end = self._end
         if not end:
-            return empty_frame()
+            return empty_frame(), newest_us
         owner = self._owner[:end]
         weights = np.ones(end, np.int64)
         numbers = np.arange(end, dtype=np.int64)
@@ -332,10 +339,13 @@ class _Batch:
                 frame = frame[: len(starts)]
             else:
                 frame = frame.filter(pl.Series(np.isin(index, starts)))
+        if self._tz != "UTC":
+            times, newest_us = unfolded(frame["ts_us"], frame["zone_min"], self._tz, newest_us)
+            frame = frame.with_columns(times)
         joined = JoinedLines(frame, numbers[starts] + counts.lines + 1, n_lines, self._raw(starts, n_lines, owner))
         blanks = int(weights[self._blank[:end] & ~owned].sum())
         rejects = int(weights[self._binary[:end]].sum())
-        return to_records(joined, LineCounts(int(weights.sum()), blanks, rejects), counts)
+        return to_records(joined, LineCounts(int(weights.sum()), blanks, rejects), counts), newest_us
 
     def _raw(self, starts: Ints, n_lines: Ints, owner: Ints) -> pl.Series:
         """Return the whole text of each record."""

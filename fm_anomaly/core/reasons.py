@@ -248,6 +248,9 @@ def _new_error(finding: Finding, context: Context) -> Words:
     was = f"never seen in the {before} before"
     if finding.absent_us:
         was = f"back after {duration(finding.absent_us)} without it"
+    elif finding.stray_us:
+        before = duration(max(context.history_us - finding.stray_us, 0))
+        was = f"first seen {duration(finding.stray_us)} earlier, never in the {before} before that"
     reason = f"{was} · {seen}, expected {between(0, 0)}"
     text = " ".join(filter(None, (text, e.identity if e else "", (e.message or "") if e else "")))
     return Words(title, reason + _share_words(finding, context), "records", text)

@@ -338,7 +338,7 @@ def _n_in(pipeline: Pipeline, incident: Incident, alert: Alert, name: str, subje
     start_us, end_us = incident.start_us // bucket_us * bucket_us, incident.last_us
     n = int(sum(value for at_us, value in points if start_us <= at_us < max(end_us, start_us + 1)))
     # a history that began with the alert has fewer than the alert's own window
-    return max(n, alert.n_events)
+    return max(n, alert.n_events) if alert.subject == subject else n or alert.n_events
 
 
 def _series(pipeline: Pipeline, incident: Incident) -> Json | None:

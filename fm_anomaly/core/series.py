@@ -27,6 +27,7 @@ from fm_anomaly.core.detectors import (
     log_durations,
 )
 from fm_anomaly.core.detectors.early import NEVER
+from fm_anomaly.core.detectors.rhythm import Rhythm
 from fm_anomaly.core.features import ClosedBucket, ExceptionCount, TemplateCount
 from fm_anomaly.core.frames import StreamKey
 from fm_anomaly.core.template_series import ErrorSeries, TemplateSeries, error_state, template_state
@@ -70,7 +71,7 @@ class StreamSeries:
         """Records of templates, exceptions and operations beyond the caps."""
         self._params = params
         self._limits = limits
-        self.rate = self._watch(RateDetector(limits.rate), limits.rate.limit)
+        self.rate = self._watch(RateDetector(limits.rate), limits.rate.limit, Rhythm(limits.rhythm))
         self.share = self._watch(ShareDetector(limits.share), limits.share.limit)
         self.silence = SilenceDetector(limits.silence)
         self.fast = EarlyDetector(limits.early)
@@ -151,8 +152,8 @@ class StreamSeries:
         """Return how many buckets of history lie before bucket ``at``."""
         return at - self.first_at
 
-    def _watch(self, detector: D, limit: float) -> Watch[D]:
-        return Watch(detector, limit, self._params.calibration, self._params.bucket_s)
+    def _watch(self, detector: D, limit: float, rhythm: Rhythm | None = None) -> Watch[D]:
+        return Watch(detector, limit, self._params.calibration, self._params.bucket_s, rhythm)
 
     def _end_silence(self, at: int, bucket: ClosedBucket) -> list[Finding]:
         if self.silent_since < 0:
@@ -182,7 +183,8 @@ class StreamSeries:
         if decision.is_onset and self.rate.direction > 0:
             self.rate.detector.note_peak(n)
         start_us = bucket.start_us - (reading.window - 1) * (bucket.end_us - bucket.start_us)
-        return [Finding(kind, "", reading, decision.is_onset, start_us, bucket.n_records)]
+        since = -1 if decision.is_onset else self.rate.since
+        return [Finding(kind, "", reading, decision.is_onset, start_us, bucket.n_records, since_at=since)]
 
     def _share(self, at: int, bucket: ClosedBucket) -> list[Finding]:
         decision = self.share.step(at, (float(bucket.n_errors), float(bucket.n_records)))
@@ -190,8 +192,9 @@ class StreamSeries:
             return []
         worst = max(bucket.templates, key=lambda t: (t.n_errors, -t.template), default=None)
         start_us = self._error_start(bucket, decision.reading.window)
-        kind = AnomalyKind.ERROR_SPIKE
-        return [Finding(kind, "", decision.reading, decision.is_onset, start_us, bucket.n_errors, worst)]
+        kind, onset = AnomalyKind.ERROR_SPIKE, decision.is_onset
+        since = -1 if onset else self.share.since
+        return [Finding(kind, "", decision.reading, onset, start_us, bucket.n_errors, worst, since_at=since)]
 
     def _error_start(self, bucket: ClosedBucket, window: int) -> int:
         if window > 1:
@@ -216,9 +219,12 @@ class StreamSeries:
         subject = exception.identity
         template = next((t for t in bucket.templates if t.template == exception.template), None)
         kind, count = AnomalyKind.NEW_ERROR, exception.count
-        absent_us = series.absent_us
-        first_us = series.first_us
-        return [Finding(kind, subject, reading, is_onset, first_us, count, template, exception, absent_us=absent_us)]
+        away, stray, first_us = series.absent_us, self._stray_us(series), series.first_us
+        return [
+            Finding(
+                kind, subject, reading, is_onset, first_us, count, template, exception, absent_us=away, stray_us=stray
+            )
+        ]
 
     def _template(self, at: int, seen: TemplateCount, bucket: ClosedBucket, covered: set[int]) -> list[Finding]:
         series = self.templates.get(seen.template)
@@ -242,9 +248,10 @@ class StreamSeries:
             if news is not None and seen.template not in covered:
                 first_us, count = series.errors.first_us, seen.n_errors
                 kind = AnomalyKind.NEW_ERROR
-                away_us = series.errors.absent_us
+                away, stray = series.errors.absent_us, self._stray_us(series.errors)
+                name = seen.template_id
                 found.append(
-                    Finding(kind, seen.template_id, news[0], news[1], first_us, count, seen, absent_us=away_us)
+                    Finding(kind, name, news[0], news[1], first_us, count, seen, absent_us=away, stray_us=stray)
                 )
         is_open = is_open or seen.template in covered
         if not is_open:
@@ -292,6 +299,11 @@ class StreamSeries:
         series.is_known = detector.is_settled(at)
         return None, False
 
+    def _stray_us(self, series: ErrorSeries) -> int:
+        """Return how long before its run a new error was first seen."""
+        bucket_us = self._params.bucket_s * 1_000_000
+        return max(series.first_us // bucket_us - max(series.novelty.first, 0), 0) * bucket_us
+
     def _is_back(self, at: int, detector: NoveltyDetector) -> bool:
         """Return whether a known error has been away for a day, and for long by what it did before."""
         away, span = at - detector.last, max(detector.last - detector.first, 1)
@@ -331,7 +343,9 @@ class StreamSeries:
         kind = AnomalyKind.ERROR_SPIKE if 2 * seen.n_errors >= seen.count else AnomalyKind.VOLUME_SPIKE
         window = min(decision.reading.window, at - began + 1)
         start_us = seen.first_us if window == 1 else self._error_start(bucket, window)
-        return [Finding(kind, seen.template_id, decision.reading, decision.is_onset, start_us, seen.count, seen)]
+        reading, onset = decision.reading, decision.is_onset
+        since = -1 if onset else series.burst.since
+        return [Finding(kind, seen.template_id, reading, onset, start_us, seen.count, seen, since_at=since)]
 
     def _operation(self, at: int, operation: str, durations: tuple[float, ...], bucket: ClosedBucket) -> list[Finding]:
         watch = self.operations.get(operation)
@@ -347,7 +361,8 @@ class StreamSeries:
         reading = decision.reading
         start_us = bucket.start_us - (reading.window - 1) * self._params.bucket_s * 1_000_000
         kind = AnomalyKind.LATENCY
-        return [Finding(kind, operation, reading, decision.is_onset, start_us, len(durations))]
+        since = -1 if decision.is_onset else watch.since
+        return [Finding(kind, operation, reading, decision.is_onset, start_us, len(durations), since_at=since)]
 
     def early_gates(self) -> tuple[int, int]:
         """Return from how many records, and how many errors, in the trailing window on `early` is worth a call."""
@@ -453,7 +468,9 @@ class StreamSeries:
         self.last_at, self.due_at, self.silent_since = last_at, due_at, silent_since
         self.n_records, self.overflow = state["counts"]
         self.fast.peak, self.fast_errors.peak = state["fast"]
-        self.rate = self._rewatch(RateDetector.restore(state["rate"][0], limits.rate), state["rate"], limits.rate)
+        rate = RateDetector.restore(state["rate"][0], limits.rate)
+        self.rate = self._watch(rate, limits.rate.limit, Rhythm(limits.rhythm))
+        self.rate.restore(state["rate"])
         share = ShareDetector.restore(state["share"][0], limits.share)
         self.share = self._rewatch(share, state["share"], limits.share)
         self.silence = SilenceDetector.restore(state["silence"], limits.silence)

@@ -220,3 +220,24 @@ def test_the_search_for_a_silence_finds_the_first_bucket(seed: int) -> None:
     assert detector.due(grace) == slow
     if slow < 0 and detector.n >= 10:
         assert next((b for b in range(first, first + 1440) if detector.score_one(b, 0).score.raw >= limit), -1) < 0
+
+
+def test_one_empty_minute_of_records_that_come_in_clumps_is_no_silence() -> None:
+    """Records that come nine at a time leave a minute empty by chance; as many that come singly do not."""
+    clumped, plain = SilenceDetector(), SilenceDetector()
+    rng = Random(5)
+    for at in range(300):
+        clumped.learn_one(at, 9.0 * max(sum(rng.random() < 0.3 for _ in range(10)), 1))
+        plain.learn_one(at, float(sum(rng.random() < 0.3 for _ in range(90))))
+    assert plain.due() == 300
+    assert 300 < clumped.due() <= 304
+
+
+def test_the_first_run_of_a_job_is_no_spike() -> None:
+    """In its first hour a series has no spike of a single minute; of some minutes, it has."""
+    detector = RateDetector()
+    for at in range(30):
+        detector.learn_one(at, 5.0)
+    assert detector.score_one(30, 60.0).score.raw < 5.1
+    detector.learn_one(30, 60.0)
+    assert detector.score_one(31, 60.0).score.raw >= 5.1

@@ -76,3 +76,12 @@ def test_a_silence_says_what_is_missing() -> None:
 def test_titles_are_short_and_human(exc_type: str | None, message: str | None, text: str, title: str) -> None:
     """A title has no masks, and is cut to its length."""
     assert error_title(exc_type, message, text) == title
+
+
+def test_strays_before_a_new_error_are_told() -> None:
+    """An error of which single records came before its run is not said to have never been seen."""
+    finding = Finding(
+        AnomalyKind.NEW_ERROR, "t", Reading(Score(0.9, 9.0), 1, 5.0, 0.0, 0.0, 12, 0), True, 0, 5, stray_us=10 * MINUTE
+    )
+    said = words(finding, Context("api", 60 * MINUTE, MINUTE, 10, 5, 0.0)).reason
+    assert said.startswith("first seen 10m earlier, never in the 50m before that")

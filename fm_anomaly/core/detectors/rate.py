@@ -35,6 +35,8 @@ class RateParams:
     half_life_buckets: float = 30.0
     """Memory of the level."""
     warmup_buckets: int = 10
+    young_buckets: int = 60
+    """Until then a single bucket makes no spike: it may be the first run of a job by the hour."""
     spikes: tuple[tuple[int, float], ...] = ((1, 4.0), (5, 2.5), (15, 2.0))
     """(window, least ratio): shorter windows ask for larger bursts."""
     drops: tuple[tuple[int, float], ...] = ((5, 0.5), (15, 0.55), (30, 0.6))
@@ -120,6 +122,8 @@ class RateDetector:
             if level is None:
                 break
             observed, expected = sums[window], level[0]
+            if self.n < p.young_buckets and not self._is_spread(x, window, observed, ratio * expected):
+                continue
             if observed - expected < p.min_excess:
                 continue
             if observed >= ratio * max(expected, 1.0) and observed > p.peak_margin * self.peaks[i]:
@@ -133,6 +137,10 @@ class RateDetector:
         if best.score.raw < 0.2 * p.limit:
             return QUIET
         return self._localise(at, x, best) if best.score.raw >= p.limit and best.window > 1 else best
+
+    def _is_spread(self, x: float, window: int, observed: float, least: float) -> bool:
+        """Return whether a window is full without its fullest bucket too."""
+        return window > 1 and observed - max(x, *self.recent[1 - window :]) >= least
 
     def level(self, at: int) -> Level | None:
         """Return what bucket ``at`` is expected to hold; None while nothing is learned."""

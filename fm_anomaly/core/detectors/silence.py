@@ -12,7 +12,15 @@ from typing import Any
 
 from fm_anomaly.core.anomalies import QUIET, Reading, Score
 from fm_anomaly.core.detectors.levels import Level
-from fm_anomaly.core.detectors.tails import count_decades, count_size, ew_step, half_life_alpha, score_value, warm_alpha
+from fm_anomaly.core.detectors.tails import (
+    LN10,
+    count_decades,
+    count_size,
+    ew_step,
+    half_life_alpha,
+    score_value,
+    warm_alpha,
+)
 
 _SEARCHED_BUCKETS = 1440
 """How far ahead a silence is looked for."""
@@ -138,13 +146,23 @@ class SilenceDetector:
         least = p.min_missed if gap > 1 else p.min_missed_in_one
         if missed < least or gap < p.gap_margin * self.longest + (1 if self.longest else 0):
             return 0.0
-        size = count_size(self.mean, max(self.square - self.mean**2, 0.0), self.total, gap, p.drift)
-        decades = count_decades(0.0, missed, size) + (1.0 if gap == 1 else 0.0)
+        variance = max(self.square - self.mean**2, 0.0)
+        size = count_size(self.mean, variance, self.total, gap, p.drift)
+        decades = min(count_decades(0.0, missed, size), gap * self._empty_decades(variance))
+        decades += 1.0 if gap == 1 else 0.0
         if self.empty * self.n >= 1.0:
             # records come several at a time: empty buckets seen say more than the rate
             doubt = sqrt(self.empty * (1 - self.empty) * max(self._alpha, 1.0 / self.n))
             decades = min(decades, -gap * log10(min(self.empty + doubt, 0.999)))
         return decades
+
+    def _empty_decades(self, variance: float) -> float:
+        """Return how improbable an empty bucket is where records come several at a time (compound Poisson).
+
+        No less than what it says that none was seen so far (rule of three).
+        """
+        clumped = self.mean * self.mean / max(variance, self.mean) / LN10
+        return max(clumped, log10(max(min(self.n, 1.0 / self._alpha) / 3.0, 1.0)))
 
     def snapshot(self) -> list[Any]:
         """Return the state."""
