@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_FINDINGS = 3
+EXIT_BELOW_FLOOR = 1
 SEVERITIES = ("low", "medium", "high", "critical")
 
 

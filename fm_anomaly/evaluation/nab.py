@@ -59,7 +59,7 @@ class NabReport:
     @property
     def score(self) -> float:
         """Standard profile, 0 to 100."""
-        return _figure(self.files)
+        return figure(self.files)
 
 
 def run(data: Path, baselines: bool = True) -> NabReport:
@@ -74,8 +74,8 @@ def run(data: Path, baselines: bool = True) -> NabReport:
     rivals = {}
     if baselines:
         for name, fire in RIVALS.items():
-            rivals[name] = _figure([_score(s, fire(s.file.times_us, s.file.values)) for s in series])
-        rivals["first point of each window"] = _figure([_score(s, _starts(s)) for s in series])
+            rivals[name] = figure([_score(s, fire(s.file.times_us, s.file.values)) for s in series])
+        rivals["first point of each window"] = figure([_score(s, _starts(s)) for s in series])
     return NabReport(files, rivals, rows)
 
 
@@ -119,11 +119,13 @@ def _starts(series: NabSeries) -> NDArray[np.bool_]:
     return out
 
 
-def _figure(files: Sequence[NamedScore]) -> float:
+def figure(files: Sequence[NamedScore]) -> float:
+    """Return the standard profile's score of files, 0 to 100."""
     return normalised(sum(f.score.raw for f in files), sum(f.score.n_windows for f in files))
 
 
-def _group(file: NamedScore) -> str:
+def group(file: NamedScore) -> str:
+    """Return the folder that a file stands in."""
     return file.name.split("/")[0]
 
 
@@ -132,7 +134,7 @@ def to_dict(report: NabReport) -> dict[str, Any]:
     return {
         "schema": "fm-anomaly/evaluate-nab/1",
         "score": report.score,
-        "interval_90": bootstrap(report.files, _figure),
+        "interval_90": bootstrap(report.files, figure),
         "baselines": report.baselines,
         "files": [{"name": f.name, **asdict(f.score)} for f in report.files],
     }
@@ -140,7 +142,7 @@ def to_dict(report: NabReport) -> dict[str, Any]:
 
 def render(report: NabReport) -> str:
     """Return the report as a table for the terminal."""
-    low, high = bootstrap(report.files, _figure)
+    low, high = bootstrap(report.files, figure)
     lines = [f"{'file':<58} {'windows':>7} {'found':>6} {'false':>6} {'raw':>7}"]
     for f in report.files:
         lines.append(
@@ -148,7 +150,7 @@ def render(report: NabReport) -> str:
         )
     lines += ["", f"standard profile {report.score:.1f}, 90 % of bootstraps over files within {low:.1f} to {high:.1f}"]
     lines += ["", "group alone / all but the group"]
-    lines += [_group_line(name, *pair) for name, pair in left_out(report.files, _group, _figure).items()]
+    lines += [_group_line(name, *pair) for name, pair in left_out(report.files, group, figure).items()]
     if report.baselines:
         lines += ["", "baselines"]
         lines += [f"{score:>8.1f}  {name}" for name, score in report.baselines.items()]
