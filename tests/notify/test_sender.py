@@ -116,12 +116,13 @@ def test_an_hour_without_the_receiver_loses_nothing_and_tells_what_is_true(post:
     assert post.run(HOUR_S, 60) == []
 
 
-def test_a_receiver_that_is_down_is_left_alone(post: Post) -> None:
-    """An hour of failures is a few dozen tries, whatever waits; waits differ by chance."""
+def test_a_receiver_that_is_down_is_left_alone(post: Post, caplog: pytest.LogCaptureFixture) -> None:
+    """An hour of failures is a few dozen tries, whatever waits, each with a line; waits differ by chance."""
     post.fail()
     post.happen(*(fired(make_alert(f"x{n}")) for n in range(50)))
     tries = len(post.run(HOUR_S, 5))
     assert 10 <= tries <= 60
+    assert caplog.messages.count("notify_failed") == post.sender.stats()["hook"].failures == tries
     assert post.sender.stats()["hook"].is_open
 
 
