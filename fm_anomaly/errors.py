@@ -7,6 +7,7 @@
     ├── SnapshotError       a snapshot cannot be read: wrong magic, version or checksum
     ├── ModelError          a model under models/ cannot be loaded
     ├── StoreError          the store refused a read or a write
+    ├── AuditError          the audit is not what it was, or its second place cannot be read
     ├── DecodeError         a request of a wire protocol cannot be read (HTTP 400, 413 or 415)
     ├── BusyError           more comes than can be taken; come again later (HTTP 429)
     ├── DiskFullError       a batch could not be kept; nothing of it was taken (HTTP 507)
@@ -45,6 +46,10 @@ class ModelError(FmAnomalyError):
 
 class StoreError(FmAnomalyError):
     """The store refused a read or a write."""
+
+
+class AuditError(FmAnomalyError):
+    """The audit is not what it was, or what remembers it cannot be read."""
 
 
 class DecodeError(FmAnomalyError):

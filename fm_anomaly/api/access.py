@@ -1,7 +1,8 @@
-"""Who may ask: a bearer token where one is set, hosts and origins that are ours, JSON for what changes something.
+"""Who may ask: a key where one is needed, hosts and origins that are ours, JSON for what changes something.
 
-Closed by default: on the loopback no token is needed, for whoever is on this machine can read the files anyway; any
-other address has a token or was opened on purpose. It must not know routes beyond their paths.
+Closed by default: on the loopback nothing is needed as long as no token is set and no key was ever made, for whoever is
+on this machine can read the files anyway; then, and on any other address, each request shows a key. Its tenant is the
+key's. It must not know routes beyond `api.scopes`.
 """
 
 from __future__ import annotations
@@ -14,27 +15,36 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
-from fm_anomaly.errors import ConfigError
+from fm_anomaly.api.clock import now_us
+from fm_anomaly.api.key_checks import KeyChecks
+from fm_anomaly.api.scopes import ACROSS, API, CHANGING, LOGS, needs
+from fm_anomaly.errors import ConfigError, StoreError
+from fm_anomaly.storage import Store
+from fm_anomaly.storage.keys import ANY, ApiKey, Scope, is_tenant_name
 
 MIN_TOKEN_CHARS = 16
+TENANT_HEADER = "X-Tenant-ID"
+ANONYMOUS = "anonymous"
+"""Who acts where no key is needed."""
+_TOKEN = "token"  # noqa: S105 - who acts with FM_ANOMALY_TOKEN
 _HEALTH = ("/health", "/health/live", "/health/ready")
-_CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_OURS = "/api/"
-_LOGS = "/api/v1/logs"
-"""What is not under `_OURS`, and this, is posted to by shippers of logs, with what content type they will."""
+_ALL = frozenset(Scope)
+_ELSEWHERE = "requests of pages from elsewhere are refused"
 
 
 @dataclass(frozen=True, slots=True)
 class AccessParams:
     """Who may ask.
 
-    token: the bearer token that everything but health needs; None needs none. is_host_allowed: which `Host` headers
-    are answered. tenant: whose logs and alerts the token stands for.
+    token: `FM_ANOMALY_TOKEN`, an administrator's key of all tenants; None: keys of the store alone. tenant: of requests
+    whose key may choose and does not. is_host_allowed: which `Host` headers are answered while no key is needed.
+    tenants: further ones that may be chosen, beside those that have a key.
     """
 
     token: str | None = field(default=None, repr=False)
     tenant: str = "default"
     is_host_allowed: Callable[[str], bool] | None = None
+    tenants: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.token is not None and (len(self.token) < MIN_TOKEN_CHARS or not self.token.isascii()):
@@ -44,42 +54,167 @@ class AccessParams:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: for which tenant, in whose name, what is open to them; `key_id` is "" without a key of the store."""
+
+    tenant: str
+    actor: str
+    opens: frozenset[Scope]
+    is_any: bool = False
+    """Whether all tenants are open."""
+    key_id: str = ""
+    expires_us: int | None = None
+    """When the key ends, or the session."""
+    is_session: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request is refused."""
+    """Why a request is refused; `caller` is whose key it was, where it was one."""
 
     status: int
     detail: str
+    caller: Caller | None = None
 
 
-def refusal(params: AccessParams, method: str, path: str, headers: Headers) -> Refusal | None:
-    """Return why a request is refused, None where it may be answered. Costs some microseconds."""
-    host = headers.get("host", "")
-    if params.is_host_allowed is not None and not params.is_host_allowed(host):
+class Gate:
+    """Decides about requests."""
+
+    def __init__(self, params: AccessParams, store: Store) -> None:
+        self.params = params
+        self.checks = KeyChecks(store)
+        self.open_session: Callable[[str], tuple[str, int] | None] = lambda cookie: None
+        """Id of the key and end of the session that a cookie stands for."""
+
+    async def is_closed(self) -> bool:
+        """Return whether requests need a key. Raises StoreError where that cannot be known."""
+        return self.params.token is not None or await self.checks.any_made()
+
+    async def admit(self, method: str, path: str, headers: Headers) -> Caller | Refusal:
+        """Return who asks, or why they are refused. Costs some microseconds; now and then a look into the store.
+
+        Raises StoreError where a key is not known and the store is away.
+        """
+        if path in _HEALTH:
+            return await self._of_a_probe(headers)
+        is_closed = await self.is_closed()
+        if not is_closed and (told := self._wrong_host(headers)):
+            return told
+        if _is_from_elsewhere(method, headers):
+            return Refusal(403, _ELSEWHERE)
+        wanted = needs(method, path)
+        caller = await self._caller(headers) if is_closed else self._nobody(_ALL, is_any=True)
+        if not wanted:
+            return self._nobody() if caller is None else caller
+        if caller is None:
+            return Refusal(401, "a key is needed: Authorization: Bearer …; make one with fm-anomaly keys create")
+        chosen = await self._with_tenant(caller, headers.get(TENANT_HEADER))
+        if isinstance(chosen, Refusal):
+            return chosen
+        return self._checked(chosen, wanted, method, path, headers)
+
+    def caller_of(self, key: ApiKey) -> Caller:
+        """Return who a key stands for."""
+        tenant = self.params.tenant if key.tenant == ANY else key.tenant
+        return Caller(tenant, f"{key.name} ({key.key_id})", key.opens, key.tenant == ANY, key.key_id, key.expires_us)
+
+    async def caller_of_secret(self, secret: str) -> Caller | None:
+        """Return who shows a secret; None where it opens nothing. Raises StoreError as above."""
+        if self.params.token is not None and hmac.compare_digest(
+            secret.encode("utf-8", "replace"), self.params.token.encode()
+        ):
+            return Caller(self.params.tenant, _TOKEN, _ALL, is_any=True)
+        key = await self.checks.by_secret(secret)
+        return self.caller_of(key) if key is not None and key.is_live(now_us()) else None
+
+    async def is_still_admitted(self, caller: Caller) -> bool:
+        """Return whether who was admitted would be again: for answers that go on for hours. Never raises."""
+        if not caller.key_id:
+            return not caller.is_session or caller.expires_us is None or now_us() < caller.expires_us
+        if caller.expires_us is not None and now_us() >= caller.expires_us:
+            return False
+        try:
+            key = await self.checks.by_id(caller.key_id)
+        except StoreError:
+            return True
+        return key is not None and key.is_live(now_us())
+
+    async def _of_a_probe(self, headers: Headers) -> Caller | Refusal:
+        if self.params.token is None and (told := self._wrong_host(headers)) and not await self.checks.any_made():
+            return told
+        return self._nobody()
+
+    def _nobody(self, opens: frozenset[Scope] = frozenset(), *, is_any: bool = False) -> Caller:
+        return Caller(self.params.tenant, ANONYMOUS, opens, is_any)
+
+    def _wrong_host(self, headers: Headers) -> Refusal | None:
+        # a page elsewhere may reach a service without keys under a name of its own (DNS rebinding)
+        allowed = self.params.is_host_allowed
+        if allowed is None or allowed(headers.get("host", "")):
+            return None
         return Refusal(400, "this service answers for the loopback address only")
-    if path in _HEALTH:
-        return None
-    origin = headers.get("origin")
-    if origin is not None and not _is_own(origin, host):
-        return Refusal(403, "requests of pages from elsewhere are refused")
-    if method in _CHANGING and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        return Refusal(403, "requests of pages from elsewhere are refused")
-    if params.token is not None and not _has_token(headers.get("authorization", ""), params.token):
-        return Refusal(401, "a bearer token is needed: Authorization: Bearer …")
-    is_ours = path.startswith(_OURS) and path != _LOGS
-    if is_ours and method in _CHANGING and not _is_json_or_empty(method, headers):
-        return Refusal(415, "send application/json")
-    return None
+
+    async def _caller(self, headers: Headers) -> Caller | None:
+        sent = headers.get("authorization")
+        if sent is not None:
+            for secret in _secrets_in(sent):
+                if (caller := await self.caller_of_secret(secret)) is not None:
+                    return caller
+            return None
+        cookie = headers.get("cookie")
+        return await self._of_session(cookie, headers) if cookie is not None else None
+
+    async def _of_session(self, cookie: str, headers: Headers) -> Caller | None:
+        session = self.open_session(cookie)
+        if session is None:
+            return None
+        key_id, ends_us = session
+        if key_id == _TOKEN:
+            token = self.params.token
+            found = Caller(self.params.tenant, _TOKEN, _ALL, is_any=True) if token is not None else None
+        else:
+            key = await self.checks.by_id(key_id)
+            found = self.caller_of(key) if key is not None and key.is_live(now_us()) else None
+        if found is None:
+            return None
+        ends = [each for each in (ends_us, found.expires_us) if each is not None]
+        return Caller(found.tenant, found.actor, found.opens, found.is_any, found.key_id, min(ends), is_session=True)
+
+    async def _with_tenant(self, caller: Caller, wanted: str | None) -> Caller | Refusal:
+        if wanted is None or wanted == caller.tenant:
+            return caller
+        if not caller.is_any:
+            return Refusal(403, f"this key is of one tenant: send no {TENANT_HEADER}, or its own", caller)
+        is_known = is_tenant_name(wanted) and (wanted in self.params.tenants or await self.checks.has_tenant(wanted))
+        if wanted != self.params.tenant and not is_known:
+            return Refusal(404, "there is no such tenant: make a key for it, or name it in [tenants.NAME]", caller)
+        return Caller(wanted, caller.actor, caller.opens, True, caller.key_id, caller.expires_us, caller.is_session)
+
+    def _checked(
+        self, caller: Caller, wanted: tuple[Scope, ...], method: str, path: str, headers: Headers
+    ) -> Caller | Refusal:
+        if not caller.opens.intersection(wanted):
+            return Refusal(403, f"this key does not open that: scope {' or '.join(wanted)} is needed", caller)
+        if path in ACROSS and not caller.is_any:
+            return Refusal(403, "this is of all tenants together: a key of any tenant is needed", caller)
+        if caller.is_session and method in CHANGING and "origin" not in headers:
+            return Refusal(403, _ELSEWHERE, caller)
+        is_ours = path.startswith(API) and path != LOGS
+        if is_ours and method in CHANGING and not _is_json_or_empty(method, headers):
+            return Refusal(415, "send application/json", caller)
+        return caller
 
 
-def _has_token(sent: str, token: str) -> bool:
+def _secrets_in(sent: str) -> tuple[str, ...]:
+    """Return what may be a secret in an `Authorization` header, as the clients of all protocols write it."""
     scheme, _, given = sent.partition(" ")
-    given = given.strip()
-    # shippers say "Splunk TOKEN", or "Basic" and "ApiKey" with the token behind a name; the comparison takes as long
-    # for a wrong one as for the right one
-    is_known = scheme.lower() in ("bearer", "splunk", "basic", "apikey")
-    if scheme.lower() in ("basic", "apikey"):
-        given = _behind_name(given)
-    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()) and is_known
+    scheme, given = scheme.lower(), given.strip()
+    if scheme in ("bearer", "splunk"):
+        return (given,)
+    if scheme == "basic":
+        return (_behind_name(given),)
+    # Elasticsearch: "id:key" in base64; some clients send the key as it is
+    return (_behind_name(given), given) if scheme == "apikey" else ()
 
 
 def _behind_name(given: str) -> str:
@@ -88,6 +223,13 @@ def _behind_name(given: str) -> str:
         return base64.b64decode(given, validate=True).decode("utf-8", "replace").partition(":")[2]
     except ValueError:
         return ""
+
+
+def _is_from_elsewhere(method: str, headers: Headers) -> bool:
+    origin = headers.get("origin")
+    if origin is not None and not _is_own(origin, headers.get("host", "")):
+        return True
+    return method in CHANGING and headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 
 def _is_own(origin: str, host: str) -> bool:

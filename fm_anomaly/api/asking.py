@@ -11,12 +11,10 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, HTTPException, Path, Query, Request, Response
 
+from fm_anomaly.api.access import ANONYMOUS, Caller, Gate
 from fm_anomaly.api.schemas import ErrorBody
 from fm_anomaly.service.intake import Intake
 from fm_anomaly.storage import Page, Store
-
-ANONYMOUS = "anonymous"
-"""Who acts where access control names nobody."""
 
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 
@@ -48,6 +46,18 @@ def actor_of(request: Request) -> str:
     return actor
 
 
+def caller_of(request: Request) -> Caller:
+    """Return who asks, as access control found."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+def gate_of(request: Request) -> Gate:
+    """Return what decides who may ask."""
+    gate: Gate = request.app.state.gate
+    return gate
+
+
 def intake_of(request: Request) -> Intake:
     """Return what takes commands; 503 where this process only reads a store."""
     intake: Intake | None = request.app.state.intake
@@ -59,6 +69,8 @@ def intake_of(request: Request) -> Intake:
 TheStore = Annotated[Store, Depends(store_of)]
 TheTenant = Annotated[str, Depends(tenant_of)]
 TheActor = Annotated[str, Depends(actor_of)]
+TheCaller = Annotated[Caller, Depends(caller_of)]
+TheGate = Annotated[Gate, Depends(gate_of)]
 TheIntake = Annotated[Intake, Depends(intake_of)]
 
 

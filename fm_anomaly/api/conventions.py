@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import ip_address
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fm_anomaly.api.access import AccessParams, refusal
+from fm_anomaly.api.access import Gate, Refusal
+from fm_anomaly.api.refusals import Refusals
 from fm_anomaly.api.schemas import ErrorBody
 from fm_anomaly.errors import BusyError, DecodeError, DiskFullError, FmAnomalyError, StoreError, UsageError
 
@@ -27,17 +29,22 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _FIXED_HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
 
+ToSignIn = Callable[[Scope, Headers], Response | None]
+"""What is answered to a request without a key, where the page asks for one."""
+
+
 class Conventions:
     """ASGI middleware: `X-Request-ID` and `X-Correlation-ID` in and out, and who may ask.
 
     An id that the client leaves out, or that is not 1 to 128 plain characters, is made here. Every request passes
-    `access.refusal` before a byte of its body is read: of another host too, for a page in a browser may otherwise
-    reach a loopback service under a name of its own (DNS rebinding).
+    the gate before a byte of its body is read; routes find who asks as `request.state.caller`.
     """
 
-    def __init__(self, app: ASGIApp, access: AccessParams) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, refusals: Refusals, to_sign_in: ToSignIn) -> None:
         self._app = app
-        self._access = access
+        self._gate = gate
+        self._refusals = refusals
+        self._to_sign_in = to_sign_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,13 +64,18 @@ class Conventions:
             await send(message)
 
         try:
-            refused = refusal(self._access, scope["method"], scope["path"], headers)
-            if refused is not None:
-                answer = _error(refused.status, refused.detail, correlation_id)
-                if refused.status == 401:
-                    answer.headers["WWW-Authenticate"] = "Bearer"
+            try:
+                found = await self._gate.admit(scope["method"], scope["path"], headers)
+            except StoreError as exc:
+                found = Refusal(503, str(exc))
+            if isinstance(found, Refusal):
+                self._refusals.note(found, scope["method"], scope["path"], (scope.get("client") or ("",))[0])
+                asking = self._to_sign_in(scope, headers) if found.status == 401 else None
+                answer = _refused(found, correlation_id) if asking is None else asking
                 await answer(scope, receive, send_with_headers)
                 return
+            state = scope["state"]
+            state["caller"], state["tenant"], state["actor"] = found, found.tenant, found.actor
             await self._app(scope, receive, send_with_headers)
         except Exception:
             # answered here and not by the outermost layer, which would leave the ids out; then raised on,
@@ -144,6 +156,15 @@ def _error(status_code: int, detail: str, correlation_id: str) -> JSONResponse:
         correlation_id=correlation_id,
     )
     return JSONResponse(body.model_dump(), status_code)
+
+
+def _refused(refused: Refusal, correlation_id: str) -> JSONResponse:
+    answer = _error(refused.status, refused.detail, correlation_id)
+    if refused.status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    if refused.status == 503:
+        answer.headers["Retry-After"] = "5"
+    return answer
 
 
 def _id_of(sent: str | None) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from fm_anomaly.api.clock import now_us
 from fm_anomaly.api.receiving import decoded, read_body, refusal_of, submitted
@@ -63,10 +63,12 @@ def _add_bulk(router: APIRouter, prefix: str) -> None:
 
     async def bulk_of(request: Request, index: str) -> Response:
         """Take documents for one index."""
+        _must_be_index(index)
         return await _taken(request, lambda body, at: elasticsearch.decode(body, index, at))
 
     async def one(request: Request, index: str) -> Response:
         """Take one document."""
+        _must_be_index(index)
         return await _taken(request, lambda body, at: elasticsearch.decode_one(body, index, at), is_one=True)
 
     options: dict[str, Any] = {"methods": ["POST", "PUT"], "response_class": Response}
@@ -79,6 +81,12 @@ def _add_bulk(router: APIRouter, prefix: str) -> None:
         # one route a method: both stand in the schema, and an operation's id must be its own
         options["methods"] = [method]
         router.add_api_route(f"{prefix}/_bulk", bulk, include_in_schema=not prefix, **options, **shown)
+
+
+def _must_be_index(index: str) -> None:
+    """Refuse what lies under our own API: another scope opens it."""
+    if index == "api":
+        raise HTTPException(404, "there is no such route")
 
 
 async def _taken(

@@ -25,6 +25,7 @@ from fm_anomaly.api.connections import PatientProtocol
 from fm_anomaly.api.conventions import is_loopback, is_loopback_host_header
 from fm_anomaly.errors import UsageError
 from fm_anomaly.logs import Levels, Log
+from fm_anomaly.service.auditing import keeping_audit
 from fm_anomaly.service.category_runs import CategoryRunParams, CategoryRuns
 from fm_anomaly.service.collecting import collecting
 from fm_anomaly.service.feeds import FeedParams, Feeds
@@ -32,7 +33,8 @@ from fm_anomaly.service.notifying import NotifyingParams, notifying
 from fm_anomaly.service.running import Service, ServiceParams
 from fm_anomaly.service.tidying import TidyingParams, tidying
 from fm_anomaly.service.tracing import tracing
-from fm_anomaly.storage import default_path, open_store
+from fm_anomaly.storage import Store, default_path, open_store
+from fm_anomaly.storage.keys import has_keys
 
 _DRAIN_S = 10
 _MAX_HEAD_BYTES = 64 << 10
@@ -73,11 +75,12 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
     with (
         _listen(params.host, params.port) as listener,
         _alone_in(params.data_dir),
-        open_store(params.db or default_path(params.data_dir)) as store,
+        _opened(params) as store,
         notifying(store, params.notify) as sender,
         tidying(store, params.tidying),
         tracing(is_on=params.has_traces) as span,
         _levels(params.log_level) as levels,
+        keeping_audit(store, params.data_dir),
     ):
         service = Service(params.data_dir, store, params.service)
         runs = CategoryRuns(
@@ -154,14 +157,30 @@ class _Server(uvicorn.Server):
 
 def access_of(params: ServeParams) -> AccessParams:
     """Return who may ask. Raises UsageError where others could and nothing was said about them."""
-    is_local = is_loopback(params.host)
-    if not is_local and params.token is None and not params.allow_anonymous:
-        raise UsageError(
-            f"{params.host!r} is no loopback address: others could read your alerts and send logs. "
-            "Set FM_ANOMALY_TOKEN (openssl rand -hex 32) and send it as a bearer token, or say --allow-anonymous"
-        )
-    is_host_allowed = is_loopback_host_header if is_local else None
+    if not _is_opened_by_word(params) and params.db is None and not default_path(params.data_dir).exists():
+        raise _open_to_others(params)
+    is_host_allowed = is_loopback_host_header if is_loopback(params.host) else None
     return AccessParams(params.token, params.tenant, is_host_allowed)
+
+
+def _is_opened_by_word(params: ServeParams) -> bool:
+    return is_loopback(params.host) or params.token is not None or params.allow_anonymous
+
+
+def _open_to_others(params: ServeParams) -> UsageError:
+    return UsageError(
+        f"{params.host!r} is no loopback address: others could read your alerts and send logs. Make a key "
+        "(fm-anomaly keys create), or set FM_ANOMALY_TOKEN (openssl rand -hex 32), or say --allow-anonymous"
+    )
+
+
+@contextmanager
+def _opened(params: ServeParams) -> Iterator[Store]:
+    """Open the store; refuse where others could ask it without a key."""
+    with open_store(params.db or default_path(params.data_dir)) as store:
+        if not _is_opened_by_word(params) and not has_keys(store):
+            raise _open_to_others(params)
+        yield store
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from fm_anomaly.cli import (
+    audit,
     backfill,
     backtest,
     categories,
@@ -20,6 +21,7 @@ from fm_anomaly.cli import (
     diff,
     doctor,
     evaluate,
+    keys,
     lines,
     models,
     notify,
@@ -37,7 +39,7 @@ from fm_anomaly.errors import FmAnomalyError
 _OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
 _GROUPS = (
     *(scan, diff, watch, templates, lines, parse, doctor, backtest, backfill),
-    *(evaluate, score, config, serve, notify, categorize, categories, models),
+    *(evaluate, score, config, serve, keys, audit, notify, categorize, categories, models),
 )
 _DESCRIPTION = "Tells what is going wrong from logs: reads what you have, needs no configuration."
 _EXAMPLES = """\

@@ -96,7 +96,8 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A command with its effect, as the store keeps it."""
+    """A command with its effect, as the store keeps it; `received_us` is when it came: `at_us` may lie in the past."""
 
     command: Command
     effect: Effect
+    received_us: int = 0

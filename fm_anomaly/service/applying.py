@@ -182,7 +182,7 @@ class Applier:
             effect = self._apply(last)
             if isinstance(effect, Effect):
                 events.setdefault(last.tenant, []).extend(effect.events)
-                applied[last.tenant] = (Applied(last.to_command(), effect),)
+                applied[last.tenant] = (Applied(last.to_command(), effect, last.at_us),)
                 effects.append((seq, effect.to_dict()))
             else:
                 effects.append((seq, effect))

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table, and_, func, select, update
 
 from fm_anomaly.core.commands import Applied, Command, CommandKind
 from fm_anomaly.storage import tables
+from fm_anomaly.storage.audit import Deed, note
 from fm_anomaly.storage.numbering import add_events, event_key
 from fm_anomaly.storage.writing import Row, clean, plain_text, some, upsert
 
@@ -65,8 +66,17 @@ def save_commands(connection: Connection, heads: Row, applied: Sequence[Applied]
         connection.execute(tables.commands.insert().values(row))
         if command.kind in _SAVE:
             _SAVE[command.kind](connection, tenant, key, each)
+        note(connection, heads, [_deed(row, each)])
     add_events(connection, heads, [_event(connection, tenant, key, each) for key, each in fresh])
     return len(fresh)
+
+
+def _deed(row: Row, applied: Applied) -> Deed:
+    command = applied.command
+    said = {name: value for name, value in row["details"].items() if value and name not in ("tenant", "actor", "kind")}
+    details = {**said, "effect": row["effect"]["effect"]}
+    subject = command.subject or row["command_id"]
+    return Deed(applied.received_us or command.at_us, command.actor, command.kind.value, subject, details=details)
 
 
 def command_id(command: Command) -> str:

@@ -32,4 +32,6 @@ def store_figures(store: Store) -> StoreFigures:
         rows = [(tenant, n) for tenant, n in connection.execute(select(heads.c.tenant, heads.c.event_no))]
         found = dict.fromkeys(tables.SEVERITIES, 0)
         found.update((severity, n) for severity, n in connection.execute(by_severity))
-    return StoreFigures(tuple(sorted(tenant for tenant, _ in rows)), found, sum(n for _, n in rows))
+    return StoreFigures(
+        tuple(sorted(tenant for tenant, _ in rows if tenant != tables.ANY)), found, sum(n for _, n in rows)
+    )

@@ -1,4 +1,4 @@
-"""Reads what people said: silences, feedback, own patterns, and the audit of all commands.
+"""Reads what people said: silences, feedback and own patterns.
 
 Knows nothing of HTTP, nor of what any of it mutes.
 """
@@ -6,7 +6,6 @@ Knows nothing of HTTP, nor of what any of it mutes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
@@ -61,18 +60,6 @@ class StoredPattern:
     at_us: int
     removed_us: int | None
     removed_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCommand:
-    """What somebody did, and its effect."""
-
-    command_id: str
-    kind: str
-    actor: str
-    at_us: int
-    details: dict[str, Any]
-    effect: dict[str, Any]
 
 
 def silences(
@@ -130,9 +117,3 @@ def patterns(store: Store, tenant: str, *, with_removed: bool = False) -> tuple[
     with store.reading() as connection:
         rows = connection.execute(query.order_by(table.c.at_us, table.c.pattern_id).limit(1_000))
         return tuple(value_of(StoredPattern, row) for row in rows)
-
-
-def commands(store: Store, tenant: str, *, limit: int = 50, cursor: str | None = None) -> Page[StoredCommand]:
-    """Return a page of what people did, newest first. Raises UsageError on a bad argument."""
-    table = tables.commands
-    return page(store, table, "command_id", StoredCommand, [table.c.tenant == tenant], limit, cursor, by="at_us")

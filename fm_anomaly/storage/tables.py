@@ -1,9 +1,9 @@
 """The tables, as SQLAlchemy Core knows them.
 
 Every table that holds what came from somebody's logs has `tenant` as the first column of its key, and
-every query names it. Times are event time in microseconds (`*_us`). No wall clock is stored: saving the
-same thing twice leaves the same bytes. `storage/migrations` brings an older store to this; a test holds that both
-agree. This module opens nothing and queries nothing.
+every query names it. Times are event time in microseconds (`*_us`). No wall clock is stored but in keys and the audit:
+saving the same thing twice leaves the same bytes. `storage/migrations` brings an older store to this; a test holds
+that both agree. This module opens nothing and queries nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sqlalchemy import (
     true,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The migration that makes what stands below."""
 
 SEVERITIES = ("low", "medium", "high", "critical")
@@ -53,6 +53,9 @@ INTAKE_COUNTS = (
     "tracebacks",
 )
 """Names of the accounting (docs/contracts.md) that are columns of `intake`."""
+
+ANY = "*"
+"""Stands for a tenant in keys that may choose theirs, and in the audit of what is of none."""
 
 LIVE = "live"
 """`source_id` of templates that come from the service and not from one scan."""
@@ -95,6 +98,9 @@ heads = Table(
     _number("incident_no"),
     # the last entry of the write-ahead log that has been recorded
     _number("seq"),
+    # number and hash of the newest row of the audit
+    _number("audit_no"),
+    _said("audit_hash", String(64)),
 )
 
 alerts = Table(
@@ -400,6 +406,47 @@ outbox = Table(
 )
 Index("outbox_by_state", outbox.c.state, outbox.c.next_us)
 Index("outbox_by_alert", outbox.c.tenant, outbox.c.receiver, outbox.c.alert_id)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    # whose logs it opens; ANY of those who may choose
+    _tenant(),
+    # shown, and the beginning of the secret
+    Column("key_id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    # SHA-256 of the secret, in hex
+    Column("digest", String(64), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    _said("created_by"),
+    Column("expires_us", BigInteger),
+    Column("revoked_us", BigInteger),
+    _said("revoked_by"),
+    # the key whose place it takes
+    _said("replaces", String(32)),
+)
+Index("api_keys_by_digest", api_keys.c.digest)
+
+audit = Table(
+    "audit",
+    metadata,
+    # ANY: what is of no tenant
+    _tenant(),
+    # 1, 2, 3 … a tenant
+    Column("audit_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    # done, refused
+    Column("outcome", Text, nullable=False),
+    # JSON, as the text that the hash covers
+    Column("details", Text, nullable=False),
+    # the hash of the row before, and of this one with it
+    Column("before", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
 
 intake = Table(
     "intake",

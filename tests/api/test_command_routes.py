@@ -104,7 +104,7 @@ def test_a_silence_lives_from_its_making_to_its_end(app: Any) -> None:
     assert over["ended_by"] == "anonymous"
     for method, body in (("DELETE", None), ("PATCH", {"reason": "x"})):
         assert ask(app, method, f"{API}/silences/{found['silence_id']}", body).status_code == 409
-    assert [each["kind"] for each in pages(app, f"{API}/audit")] == ["unsilence", "silence", "silence"]
+    assert [each["action"] for each in pages(app, f"{API}/audit")] == ["unsilence", "silence", "silence"]
 
 
 @pytest.mark.parametrize(

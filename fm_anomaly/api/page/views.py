@@ -6,19 +6,16 @@ Knows the store's readers and the templates' names; it must not change anything:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from fm_anomaly import __version__
-from fm_anomaly.api.asking import Id, Service, TheStore, TheTenant, tenant_of
+from fm_anomaly.api.asking import Id, Service, TheStore, TheTenant
 from fm_anomaly.api.clock import now_us
-from fm_anomaly.api.page import words
 from fm_anomaly.api.page.shippers import snippets
+from fm_anomaly.api.page.showing import show
 from fm_anomaly.api.routes.alerts import samples_of
 from fm_anomaly.api.routes.categories import bodies, in_use, run_of, the_category
 from fm_anomaly.api.routes.incidents import alerts_of, series_of_incident, the_incident, timeline_of
@@ -39,10 +36,6 @@ from fm_anomaly.storage.counts import SeriesKey, points, records_by_hour
 from fm_anomaly.storage.people import silences
 from fm_anomaly.storage.timelines import markers_near, newest_event
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 _STATIC = Path(__file__).parent / "static"
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _HOUR_US = 3_600_000_000
@@ -53,39 +46,6 @@ _MAX_CATEGORIES = 200
 Otherwise = Callable[[Request], Awaitable[Response]]
 Text = Annotated[str | None, Query(max_length=200)]
 Cursor = Annotated[str | None, Query(max_length=512)]
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("fm_anomaly.api.page"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(words.FILTERS)
-    environment.globals["version"] = __version__
-    return environment
-
-
-def show(request: Request, name: str, status_code: int = 200, **values: Any) -> HTMLResponse:
-    """Return a template as a page, or without its frame where htmx asks for the part."""
-    is_part = request.headers.get("hx-request") == "true" and "hx-boosted" not in request.headers
-    text = (
-        _environment()
-        .get_template(name)
-        .render(
-            frame="part.html" if is_part else "frame.html",
-            path=request.url.path,
-            query=request.query_params,
-            can_write=request.app.state.intake is not None,
-            has_categories=in_use(request, tenant_of(request)) is not None,
-            **values,
-        )
-    )
-    headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin", "Vary": "HX-Request"}
-    return HTMLResponse(text, status_code, headers)
 
 
 def page_router(otherwise: Otherwise) -> APIRouter:

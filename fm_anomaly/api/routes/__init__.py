@@ -10,6 +10,7 @@ from fm_anomaly.api.routes import (
     categories,
     feedback,
     incidents,
+    keys,
     log_level,
     markers,
     patterns,
@@ -20,18 +21,8 @@ from fm_anomaly.api.routes import (
 )
 
 RESOURCES = (
-    alerts,
-    feedback,
-    incidents,
-    silences,
-    markers,
-    templates,
-    categories,
-    patterns,
-    services,
-    stream,
-    audit,
-    log_level,
+    *(alerts, feedback, incidents, silences, markers, templates, categories, patterns, services, stream),
+    *(keys, audit, log_level),
 )
 
 

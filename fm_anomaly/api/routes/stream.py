@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from asyncio import to_thread
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from fm_anomaly.api.asking import READS, WRITES, TheStore, TheTenant
+from fm_anomaly.api.asking import READS, WRITES, TheCaller, TheGate, TheStore, TheTenant
 from fm_anomaly.api.feed import Feed
 from fm_anomaly.api.schemas import AlertBody, EventBody
 from fm_anomaly.storage import Store, alert
@@ -25,6 +26,8 @@ router = APIRouter(responses=READS, tags=["stream"])
 
 _MAX_NUMBER = 2**63 - 1
 _RETRY_MS = 3_000
+
+MayGoOn = Callable[[], Awaitable[bool]]
 
 
 @router.get(
@@ -47,6 +50,8 @@ async def stream(
     request: Request,
     store: TheStore,
     tenant: TheTenant,
+    gate: TheGate,
+    caller: TheCaller,
     last_event_id: Annotated[str | None, Header(max_length=32, description="the last id that was received")] = None,
     after: Annotated[
         int | None, Query(ge=0, le=_MAX_NUMBER, description="begin behind this number; 0 is from the first")
@@ -60,15 +65,15 @@ async def stream(
         start = _number(last_event_id)
     # a number that is not there yet is of another store: its events would be missed for ever
     start = min(start, newest)
-    return _Streaming(feed, store, tenant, start)
+    return _Streaming(feed, store, tenant, start, partial(gate.is_still_admitted, caller))
 
 
 class _Streaming(StreamingResponse):
     """The answer, which holds a place among those who listen from its making to its end."""
 
-    def __init__(self, feed: Feed, store: Store, tenant: str, start: int) -> None:
+    def __init__(self, feed: Feed, store: Store, tenant: str, start: int, may_go_on: MayGoOn) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(_told(feed, store, tenant, start), media_type="text/event-stream", headers=headers)
+        super().__init__(_told(feed, store, tenant, start, may_go_on), media_type="text/event-stream", headers=headers)
         self._feed, self._tenant = feed, tenant
         feed.enter(tenant)
 
@@ -79,9 +84,12 @@ class _Streaming(StreamingResponse):
             self._feed.leave(self._tenant)
 
 
-async def _told(feed: Feed, store: Store, tenant: str, start: int) -> AsyncIterator[bytes]:
+async def _told(feed: Feed, store: Store, tenant: str, start: int, may_go_on: MayGoOn) -> AsyncIterator[bytes]:
     yield f"retry: {_RETRY_MS}\n\n".encode()
     async for event in feed.events(tenant, start):
+        # a key that was revoked, or a session that has ended, hears nothing more
+        if not await may_go_on():
+            return
         if event is None:
             yield b": nothing new\n\n"
             continue

@@ -70,6 +70,7 @@
         headers: { "Content-Type": "application/json", Accept: "application/json" },
         body: method === "DELETE" ? undefined : JSON.stringify(fieldsOf(form)),
       });
+      if (answer.status === 401) { location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search)); return; }
       const told = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
       if (!answer.ok) throw new Error(told.detail || `the server answered ${answer.status}`);
       const effect = typeof told.effect === "string" ? told.effect : told.effect && told.effect.text;
@@ -168,7 +169,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     prepare();
-    listen();
+    if (document.body.dataset.live !== undefined) listen();
     new MutationObserver(() => prepare()).observe(document.getElementById("main"), { childList: true, subtree: true });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       for (const box of $$(".chart[data-series]")) { box.textContent = ""; draw(box); }
