@@ -36,9 +36,10 @@ BODIES: dict[str, Any] = {
     "merge": {"other": "x"},
     "silences": {"reason": "x"},
     "rotate": {},
+    "pin": {"category_id": "x"},
 }
 NOT_OF_ONE = {"/alerts", "/incidents", "/templates", "/services", "/digest", "/markers", "/silences", "/patterns"}
-NOT_OF_ONE |= {"/audit", "/stream", "/keys", "/log-level"}
+NOT_OF_ONE |= {"/audit", "/stream", "/keys", "/log-level", "/categories", "/categories/run"}
 UNPAGED = ("services", "patterns", "keys")
 
 
@@ -94,6 +95,9 @@ class House:
             "feedback_id": post(f"alerts/{alert_id}/feedback", {"verdict": "real"}),
             "silence_id": post("silences", {"matchers": {"service": "api"}, "reason": "r", "for_s": 600}),
             "pattern_id": post("patterns", {"name": "mine", "expression": "^mine"}),
+            # without a model there are none
+            "category_id": "c-absent",
+            "group_id": "g-absent",
             "key_id": post("keys", {"name": "mine", "scopes": ["read"]}, "key_id"),
         }
 
@@ -164,6 +168,8 @@ def crafted(ids: dict[str, str], cursors: dict[str, str]) -> Iterator[tuple[str,
     """Yield method, path, body and headers of requests that try to reach what `ids` names."""
     for method, path in routes_of_one():
         name = path.rpartition("/")[2] if not path.endswith("}") else path.split("/")[3]
+        if name == "undo":
+            continue  # it takes any id: one's own edits are taken back, and there are none
         body = BODIES.get(name) if method in ("POST", "PATCH") else None
         whole = path.format(**ids)
         yield method, whole, body, {}
@@ -239,7 +245,7 @@ def test_crafted_requests_reach_nothing(shared: tuple[House, dict[str, str]]) ->
             assert len(json.loads(shown(answer))) <= len(MINE.get(path.partition("?")[0], "")), (
                 f"{method} {path} {headers}"
             )
-            assert answer.headers["X-Total-Count"] == "0" or path.startswith("/api/v1/audit"), f"{method} {path}"
+            assert answer.headers.get("X-Total-Count", "none") == "0" or path.startswith("/api/v1/audit"), f"{method} {path}"
         else:
             assert answer.status_code in (200, 303, 307, 400, 403, 404, 405, 422), (
                 f"{method} {path}: {answer.status_code}"
