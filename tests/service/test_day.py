@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -18,7 +19,10 @@ _GROWTH = 1.05
 
 @pytest.mark.long
 def test_a_day_of_fifty_services(tmp_path: Path) -> None:
-    """After six hours memory grows by 5 % at most; nothing is late or lost, in the accounting, by service, by hour."""
+    """Nothing is late or lost, in the accounting, by service, by hour; after six hours memory grows by 5 % at most.
+
+    Hour by hour it goes up and down by a tenth, as a snapshot or a group has just been there: medians tell.
+    """
     hours = int(os.environ.get("DAY_HOURS", "24"))
     command = [sys.executable, "-m", "tests.service.day", str(tmp_path), str(hours)]
     told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
@@ -30,5 +34,6 @@ def test_a_day_of_fifty_services(tmp_path: Path) -> None:
     assert list(told["by_hour"].values())[: hours - 1] == [3_600 * LINES_PER_S] * (hours - 1)
     assert told["alerts"] > 0
     memory = told["memory_kib"]
+    warm, n = memory[_WARMUP_HOURS:], (hours - _WARMUP_HOURS) // 3
     print(f"{n_lines:,} lines, {told['alerts']} alerts, memory by hour, MiB: {[round(each / 1024) for each in memory]}")
-    assert max(memory[_WARMUP_HOURS:]) <= _GROWTH * memory[_WARMUP_HOURS - 1]
+    assert median(warm[-n:]) <= _GROWTH * median(warm[:n])
