@@ -55,6 +55,7 @@ bench: $(STAMP) ## speed and memory beside rivals, in one run, on one core
 	$(BIN)/python benchmarks/write_ahead.py
 	$(BIN)/python benchmarks/intake.py
 	$(BIN)/python benchmarks/categorize.py
+	$(BIN)/python benchmarks/page_paint.py
 
 evaluate: $(STAMP) ## quality of all corpora in one table, beside baselines; fails below a recorded floor
 	$(BIN)/fm-anomaly evaluate all $(if $(wildcard $(DATA)/*),--data "$(DATA)")

@@ -200,6 +200,7 @@ def test_the_accounting_adds_up_and_survives() -> None:
     assert sum(each["records"] for each in said["by_service"].values()) == total["records"]
     restored = reborn(applier).tenants["default"]
     assert accounting(restored.pipeline, restored.received) == said
+    assert restored.layers.snapshot() == tenant.layers.snapshot()
 
 
 def test_other_settings_begin_anew_and_say_so() -> None:

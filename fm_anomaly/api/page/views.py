@@ -21,6 +21,7 @@ from fm_anomaly.api.routes.categories import bodies, in_use, run_of, the_categor
 from fm_anomaly.api.routes.incidents import alerts_of, series_of_incident, the_incident, timeline_of
 from fm_anomaly.api.routes.templates import the_template
 from fm_anomaly.core.anomalies import AnomalyKind
+from fm_anomaly.service.running import Service as RunningService
 from fm_anomaly.storage import AlertFilter, IncidentFilter, Store, StoredIncident, alerts, incidents, tables
 from fm_anomaly.storage.catalogue import (
     CatalogueTemplate,
@@ -105,7 +106,17 @@ def list_incidents(
         n_records=sum(each.records for each in known),
         is_empty=not known and not page.items and not where.state and not where.min_severity,
         base=_base(request),
+        troubles=_troubles(request),
     )
+
+
+def _troubles(request: Request) -> dict[str, str]:
+    """Return what is wrong with the service itself, by part."""
+    intake = request.app.state.intake
+    if not isinstance(intake, RunningService):
+        return {}
+    found = {**intake.health(), **intake.warnings()}
+    return {part: said for part, said in found.items() if said != "ok"}
 
 
 def _lanes(found: Sequence[StoredIncident]) -> dict[str, Any]:
