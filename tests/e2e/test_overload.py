@@ -21,7 +21,7 @@ from tests.service.logs import minute
 _MAX_MIB = 1_024
 _N_CONNECTIONS = 24
 _TIMES = 11
-_N_LINES = 20_000
+_N_LINES = 60_000
 _HEADERS = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
 """Compressed, so that the sender is not what is slow."""
 
