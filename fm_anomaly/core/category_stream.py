@@ -6,6 +6,7 @@ opens a category of its own. Knows no clock and no model; memory is bounded by t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +21,16 @@ _GROW = 1_024
 
 @dataclass(frozen=True, slots=True)
 class CategoryStreamParams:
-    """Mean similarity from which a text joins a category, and how many texts are remembered, the latest ones."""
+    """Mean similarity from which a text joins a category, and how many texts are remembered, the latest ones.
+
+    Of few texts it is not known yet what they all have and what tells them apart: the first must be more alike by
+    `early_more`, and what one of them alone says keeps it apart. Both fade as texts come, to a third by `early_texts`.
+    """
 
     weights: WeightParams = field(default_factory=WeightParams)
     min_similarity: float = 0.5
+    early_more: float = 0.15
+    early_texts: float = 6.0
     max_texts: int = 4_000
 
 
@@ -73,7 +80,7 @@ class CategoryStream:
             return None
         n = len(self._column)
         weight = weights_of(self._seen[:n], self._is_known[:n], self._n, self.params.weights)
-        weight[self._needs_more[:n] & (self._seen[:n] < 2.0)] = 0.0
+        weight[self._needs_more[:n] & (self._seen[:n] < 2.0)] *= self._early()
         asked = np.zeros(n)
         asked[columns] = values * weight[columns]
         length = float(np.sqrt(asked @ asked))
@@ -96,7 +103,12 @@ class CategoryStream:
         size = np.bincount(labels, minlength=self.n_categories)
         mean = np.divide(total, size, out=np.zeros(len(total)), where=size > 0)
         best = int(np.round(mean, 9).argmax())
-        return best if mean[best] >= self.params.min_similarity else None
+        needed = self.params.min_similarity + self.params.early_more * self._early()
+        return best if mean[best] >= needed else None
+
+    def _early(self) -> float:
+        """Return how much is still unknown of what texts have in common: near 1 at the second, 0 after many."""
+        return math.exp(-self._n / self.params.early_texts)
 
 
 def _sums(values: npt.NDArray[np.float64], starts: Any, ends: Any) -> npt.NDArray[np.float64]:

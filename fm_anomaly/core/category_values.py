@@ -81,8 +81,13 @@ class ErrorCategory:
 
     @property
     def trend(self) -> str:
-        """Return "rising" or "falling" where one half of the span has twice the errors of the other, else "steady"."""
+        """Return "rising" or "falling" where one half of the span has twice the errors of the other, else "steady".
+
+        A difference that chance gives one time in twenty is none: one error is no trend.
+        """
         earlier = self.count - self.n_recent
+        if (self.n_recent - earlier) ** 2 <= 4 * self.count:
+            return "steady"
         if self.n_recent > 2 * earlier:
             return "rising"
         return "falling" if earlier > 2 * self.n_recent else "steady"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from fm_anomaly.storage import tables
 from fm_anomaly.storage.connection import Store
@@ -43,7 +43,7 @@ def last_error_us(store: Store, tenant: str) -> int:
 
 
 def stored_errors(store: Store, tenant: str, since_us: int | None = None, *, n_lines: int = 3) -> list[StoredError]:
-    """Return the errors since a time (to the hour), by service and template; all that is kept where none is given."""
+    """Return the errors since a time (to the hour; to the day where hours are forgotten), by service and template."""
     with store.reading() as connection:
         query = select(_T).where(_T.c.tenant == tenant, _T.c.errors > 0)
         rows = connection.execute(query.order_by(_T.c.service, _T.c.template_id, _T.c.source_id)).all()
@@ -90,10 +90,8 @@ _Counted = tuple[int, int, int, int]
 def _counts(
     connection: Connection, tenant: str, since_us: int | None, standing: dict[tuple[str, str], str]
 ) -> dict[tuple[str, str], _Counted]:
-    wanted = [_C.c.tenant == tenant, _C.c.step_s == tables.HOUR_S, _C.c.name == "template", _C.c.errors > 0]
-    if since_us is not None:
-        hour_us = tables.HOUR_S * 1_000_000
-        wanted.append(_C.c.start_us >= since_us // hour_us * hour_us)
+    step_s = _finest(connection, tenant, since_us)
+    wanted = _wanted(tenant, step_s, since_us, step_s)
     first_us, last_us = connection.execute(
         select(func.min(_C.c.start_us), func.max(_C.c.start_us)).where(*wanted)
     ).one()
@@ -116,6 +114,26 @@ def _counts(
         here: _Counted = tuple(int(each) for each in numbers)  # type: ignore[assignment]
         out[key] = _added(out[key], here) if key in out else here
     return out
+
+
+def _wanted(tenant: str, step_s: int, since_us: int | None, from_s: int) -> list[ColumnElement[bool]]:
+    """Return the conditions of error counts of one width, from the span of `from_s` seconds that `since_us` is in."""
+    wanted = [_C.c.tenant == tenant, _C.c.step_s == step_s, _C.c.name == "template", _C.c.errors > 0]
+    if since_us is not None:
+        from_us = from_s * 1_000_000
+        wanted.append(_C.c.start_us >= since_us // from_us * from_us)
+    return wanted
+
+
+def _finest(connection: Connection, tenant: str, since_us: int | None) -> int:
+    """Return the width of counts to read: hours, or days where hours of the span have been forgotten already."""
+    n_by = {
+        step_s: connection.scalar(
+            select(func.sum(_C.c.errors)).where(*_wanted(tenant, step_s, since_us, tables.DAY_S))
+        ) or 0
+        for step_s in (tables.HOUR_S, tables.DAY_S)
+    }  # fmt: skip
+    return tables.HOUR_S if n_by[tables.HOUR_S] >= n_by[tables.DAY_S] else tables.DAY_S
 
 
 def _followed(standing: dict[tuple[str, str], str], service: str, template_id: str) -> str:
