@@ -2,7 +2,8 @@
 
 Composed from the dataclasses themselves: every field of `PipelineParams` and of the Params in it is a key,
 `tenant` or `parsing.tz`, a table of the toml, and an environment variable FM_ANOMALY_PARSING_TZ; so are those of the
-`[notify]`, `[categories]` and `[retention]` sections. Receivers, `[receivers.NAME]`, come from the file alone. Each
+`[notify]`, `[categories]`, `[retention]` and `[limits]` sections. Receivers, `[receivers.NAME]`, and what differs for a
+tenant, `[tenants.NAME]`, come from the file alone. Each
 value remembers where it came from. This module must not know what any setting means.
 """
 
@@ -27,6 +28,7 @@ from fm_anomaly.errors import ConfigError
 if TYPE_CHECKING:
     from fm_anomaly.core.category_schedule import CategoryScheduleParams
     from fm_anomaly.core.pipeline import PipelineParams
+    from fm_anomaly.core.quotas import QuotaParams
     from fm_anomaly.core.retention import RetentionParams
     from fm_anomaly.notify.receivers import NotifyParams, Receiver
 
@@ -44,6 +46,7 @@ _NOT_SETTINGS = frozenset(
 )
 # bucket width is one setting with two readers
 _LINKED = {"detection.bucket_s": "windows.bucket_s"}
+_TENANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RECEIVER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _WORDS = {"on": True, "yes": True, "off": False, "no": False}
 _SECRET = re.compile(r"(?:^|_)(?:key|secret|token|password)$")
@@ -68,6 +71,14 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantSettings:
+    """What holds for one tenant: its quotas, and how long its rows are kept."""
+
+    limits: QuotaParams
+    retention: RetentionParams
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a run.
 
@@ -81,6 +92,9 @@ class Settings:
     categories: CategoryScheduleParams
     receivers: tuple[Receiver, ...]
     retention: RetentionParams
+    limits: QuotaParams
+    tenants: Mapping[str, TenantSettings]
+    """Those that the file names, each with what holds for it."""
 
     def __getitem__(self, key: str) -> Any:
         """Return the value of a key such as "parsing.tz"."""
@@ -112,6 +126,7 @@ def load_settings(
     """
     from fm_anomaly.core.category_schedule import CategoryScheduleParams
     from fm_anomaly.core.pipeline import PipelineParams
+    from fm_anomaly.core.quotas import QuotaParams
     from fm_anomaly.core.retention import RetentionParams
     from fm_anomaly.notify.receivers import NotifyParams
 
@@ -120,6 +135,7 @@ def load_settings(
         "": PipelineParams(),
         "notify.": NotifyParams(),
         "retention.": RetentionParams(),
+        "limits.": QuotaParams(),
         "categories.": CategoryScheduleParams(),
     }
     leaves = [leaf for prefix, params in defaults.items() for leaf in _leaves(params, prefix)]
@@ -130,6 +146,7 @@ def load_settings(
     named = tables.pop("receivers", {})
     if not isinstance(named, dict):
         raise ConfigError(f"receivers in {path} is no table: write [receivers.NAME]")
+    of_tenants = tables.pop("tenants", {})
     for key, value in _flat(tables):
         given[key] = (_checked(key, value, types, str(path), is_strict=True), str(path))
     for key, value, origin in _from_environ(environ, types, _variables(named)):
@@ -143,9 +160,34 @@ def load_settings(
     settings = [Setting(key, values[key], given[key][1] if key in given else DEFAULT) for key in types]
     receivers = _receivers(named, filled[""].tenant, str(path))
     settings += [Setting(key, value, str(path)) for key, value in _flat(named, "receivers.")]
+    tenants = _tenants(of_tenants, filled, types, str(path))
+    settings += [Setting(key, value, str(path)) for key, value in _flat(of_tenants, "tenants.")]
     return Settings(
-        filled[""], tuple(settings), filled["notify."], filled["categories."], receivers, filled["retention."]
+        filled[""],
+        tuple(settings),
+        filled["notify."],
+        filled["categories."],
+        receivers,
+        filled["retention."],
+        filled["limits."],
+        tenants,
     )
+
+
+def _tenants(named: Any, filled: Mapping[str, Any], types: Mapping[str, Any], origin: str) -> dict[str, TenantSettings]:
+    """Return what the file's `[tenants.NAME.limits]` and `[tenants.NAME.retention]` say, over what holds for all."""
+    if not isinstance(named, dict):
+        raise ConfigError(f"tenants in {origin} is no table: write [tenants.NAME]")
+    own = {key: hint for key, hint in types.items() if key.startswith(("limits.", "retention."))}
+    found = {}
+    for name, table in named.items():
+        if not isinstance(table, dict) or not _TENANT_NAME.fullmatch(name):
+            raise ConfigError(f"tenants.{name} in {origin} is no [tenants.NAME] with letters, digits, dots and dashes")
+        where = f"{origin}, [tenants.{name}]"
+        given = {key: (_checked(key, value, own, where, is_strict=True), where) for key, value in _flat(table)}
+        parts = {prefix: _filled(filled[prefix], given, prefix) for prefix in ("limits.", "retention.")}
+        found[name] = TenantSettings(parts["limits."], parts["retention."])
+    return found
 
 
 def _config_path(config: str | None, folder: Path, environ: Mapping[str, str]) -> Path | None:

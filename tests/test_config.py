@@ -159,3 +159,38 @@ def test_a_receiver_that_cannot_be_used_is_refused(tmp_path: Path, toml: str, to
     (tmp_path / "fm_anomaly.toml").write_text(toml)
     with pytest.raises(ConfigError, match=told):
         load_settings(folder=tmp_path, environ={})
+
+
+# -- tenants -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_tenant_has_what_differs(tmp_path: Path) -> None:
+    """Its quotas and retention over those of all; the file alone says so, and it is shown."""
+    (tmp_path / "fm_anomaly.toml").write_text(
+        "[limits]\nrequests_per_s = 50\n[retention]\nsamples_days = 7\n"
+        "[tenants.shop.limits]\nlog_mb_per_day = 500\n[tenants.shop.retention]\nsamples_days = 2\n[tenants.plain]\n"
+    )
+    settings = load_settings(folder=tmp_path, environ={"FM_ANOMALY_RETENTION_ALERTS_DAYS": "90"})
+    shop, plain = settings.tenants["shop"], settings.tenants["plain"]
+    assert (shop.limits.requests_per_s, shop.limits.log_mb_per_day) == (50, 500)
+    assert (shop.retention.samples_days, shop.retention.alerts_days) == (2, 90)
+    assert (plain.limits, plain.retention) == (settings.limits, settings.retention)
+    assert settings["tenants.shop.retention.samples_days"] == 2
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ("tenants = 3", "tenants"),
+        ("[tenants.'a b']", "a b"),
+        ("[tenants.shop]\nparsing.tz = 'UTC'", "unknown setting 'parsing.tz'"),
+        ("[tenants.shop.limits]\nrequests = 5", "did you mean limits.requests_per_s"),
+        ("[tenants.shop.retention]\nsamples_days = 0", "samples_days"),
+        ("[limits]\nrequests_per_s = -1", "requests_per_s"),
+    ],
+)
+def test_a_tenant_that_cannot_be_used_is_refused(tmp_path: Path, toml: str, told: str) -> None:
+    """An unknown key, a value out of range, a name that is none."""
+    (tmp_path / "fm_anomaly.toml").write_text(toml)
+    with pytest.raises(ConfigError, match=told):
+        load_settings(folder=tmp_path, environ={})

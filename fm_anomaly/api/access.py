@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from starlette.datastructures import Headers
 from fm_anomaly.api.clock import now_us
 from fm_anomaly.api.key_checks import KeyChecks
 from fm_anomaly.api.scopes import ACROSS, API, CHANGING, LOGS, needs
+from fm_anomaly.core.quotas import Quotas
 from fm_anomaly.errors import ConfigError, StoreError
 from fm_anomaly.storage import Store
 from fm_anomaly.storage.keys import ANY, ApiKey, Scope, is_tenant_name
@@ -38,13 +40,14 @@ class AccessParams:
 
     token: `FM_ANOMALY_TOKEN`, an administrator's key of all tenants; None: keys of the store alone. tenant: of requests
     whose key may choose and does not. is_host_allowed: which `Host` headers are answered while no key is needed.
-    tenants: further ones that may be chosen, beside those that have a key.
+    tenants: further ones that may be chosen, beside those that have a key. quotas: what each may send.
     """
 
     token: str | None = field(default=None, repr=False)
     tenant: str = "default"
     is_host_allowed: Callable[[str], bool] | None = None
     tenants: frozenset[str] = frozenset()
+    quotas: Quotas = field(default_factory=Quotas)
 
     def __post_init__(self) -> None:
         if self.token is not None and (len(self.token) < MIN_TOKEN_CHARS or not self.token.isascii()):
@@ -75,6 +78,7 @@ class Refusal:
     status: int
     detail: str
     caller: Caller | None = None
+    retry_after_s: int = 0
 
 
 class Gate:
@@ -202,6 +206,9 @@ class Gate:
         is_ours = path.startswith(API) and path != LOGS
         if is_ours and method in CHANGING and not _is_json_or_empty(method, headers):
             return Refusal(415, "send application/json", caller)
+        wait_s = self.params.quotas.request(caller.tenant, time.monotonic())
+        if wait_s:
+            return Refusal(429, "this tenant has sent as many requests as it may for now", caller, wait_s)
         return caller
 
 

@@ -67,7 +67,7 @@ class Conventions:
             try:
                 found = await self._gate.admit(scope["method"], scope["path"], headers)
             except StoreError as exc:
-                found = Refusal(503, str(exc))
+                found = Refusal(503, str(exc), retry_after_s=5)
             if isinstance(found, Refusal):
                 self._refusals.note(found, scope["method"], scope["path"], (scope.get("client") or ("",))[0])
                 asking = self._to_sign_in(scope, headers) if found.status == 401 else None
@@ -162,8 +162,8 @@ def _refused(refused: Refusal, correlation_id: str) -> JSONResponse:
     answer = _error(refused.status, refused.detail, correlation_id)
     if refused.status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
-    if refused.status == 503:
-        answer.headers["Retry-After"] = "5"
+    if refused.retry_after_s:
+        answer.headers["Retry-After"] = str(refused.retry_after_s)
     return answer
 
 

@@ -7,6 +7,7 @@ any protocol.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -69,7 +70,10 @@ async def submitted(request: Request, batch: Batch) -> Receipt:
     batch_id = request.headers.get("x-batch-id")
     if batch_id is not None and not 1 <= len(batch_id) <= _MAX_BATCH_ID:
         raise DecodeError(f"X-Batch-ID is empty or longer than {_MAX_BATCH_ID} characters")
-    receipt = await intake.submit(tenant_of(request), batch, batch_id)
+    tenant, quotas = tenant_of(request), request.app.state.gate.params.quotas
+    if wait_s := quotas.text(tenant, sum(len(part.data) for part in batch.parts), time.monotonic()):
+        raise BusyError("this tenant has sent as much text as it may for now", wait_s)
+    receipt = await intake.submit(tenant, batch, batch_id)
     # the number counts the entries of all tenants
     return receipt if request.state.caller.is_any else replace(receipt, seq=0)
 

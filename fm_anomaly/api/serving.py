@@ -5,10 +5,9 @@ Closed by default: an address that others can reach needs a token, or the word t
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,12 +22,14 @@ from fm_anomaly.api.access import AccessParams
 from fm_anomaly.api.application import create_app
 from fm_anomaly.api.connections import PatientProtocol
 from fm_anomaly.api.conventions import is_loopback, is_loopback_host_header
+from fm_anomaly.core.quotas import Quotas
 from fm_anomaly.errors import UsageError
 from fm_anomaly.logs import Levels, Log
 from fm_anomaly.service.auditing import keeping_audit
 from fm_anomaly.service.category_runs import CategoryRunParams, CategoryRuns
 from fm_anomaly.service.collecting import collecting
 from fm_anomaly.service.feeds import FeedParams, Feeds
+from fm_anomaly.service.holding import alone_in
 from fm_anomaly.service.notifying import NotifyingParams, notifying
 from fm_anomaly.service.running import Service, ServiceParams
 from fm_anomaly.service.tidying import TidyingParams, tidying
@@ -55,6 +56,11 @@ class ServeParams:
     db: str | None = None
     token: str | None = field(default=None, repr=False)
     allow_anonymous: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tenants: frozenset[str] = frozenset()
+    """Those named in the settings, beside those that have a key."""
+    quotas: Quotas = field(default_factory=Quotas)
     log_level: str = "info"
     has_traces: bool = False
     service: ServiceParams = field(default_factory=ServiceParams)
@@ -72,9 +78,10 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
     """
     access = access_of(params)
     params.feeds.check()
+    _check_tls(params)
     with (
         _listen(params.host, params.port) as listener,
-        _alone_in(params.data_dir),
+        alone_in(params.data_dir),
         _opened(params) as store,
         notifying(store, params.notify) as sender,
         tidying(store, params.tidying),
@@ -107,13 +114,15 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
             limit_concurrency=1_000,
             http=PatientProtocol,
             h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+            ssl_certfile=params.tls_cert,
+            ssl_keyfile=params.tls_key,
         )
         sys.setswitchinterval(_SWITCH_S)
         with collecting():
             service.start()
             runs.start()
             try:
-                on_ready(_address(listener))
+                on_ready(_address(listener, "https" if params.tls_cert else "http"))
                 _Server(config, feeds).run(sockets=[listener])
             finally:
                 _LOG.info("service_stopping")
@@ -160,7 +169,7 @@ def access_of(params: ServeParams) -> AccessParams:
     if not _is_opened_by_word(params) and params.db is None and not default_path(params.data_dir).exists():
         raise _open_to_others(params)
     is_host_allowed = is_loopback_host_header if is_loopback(params.host) else None
-    return AccessParams(params.token, params.tenant, is_host_allowed)
+    return AccessParams(params.token, params.tenant, is_host_allowed, params.tenants, params.quotas)
 
 
 def _is_opened_by_word(params: ServeParams) -> bool:
@@ -200,29 +209,26 @@ def _levels(usual: str) -> Iterator[Levels]:
         signal.signal(signal.SIGUSR1, before)
 
 
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder: two processes would write one log."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
-        raise UsageError(f"cannot write to {folder}: {reason}; give --data a folder that is yours") from exc
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(descriptor)
-        raise UsageError(f"{folder} is in use by another `fm-anomaly serve`; give --data another folder") from exc
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _address(listener: socket.socket) -> str:
+def _address(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _check_tls(params: ServeParams) -> None:
+    """Raise UsageError where certificate and key cannot be used, before anything is opened."""
+    cert, key = params.tls_cert, params.tls_key
+    if (cert is None) != (key is None):
+        raise UsageError("TLS needs both: --tls-cert FILE and --tls-key FILE")
+    if cert is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+        raise UsageError(
+            f"TLS certificate {cert} with key {key} cannot be used: {reason}; give a certificate chain and its "
+            "unencrypted key as PEM files"
+        ) from exc
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -20,6 +20,7 @@ from fm_anomaly.cli import (
     config,
     diff,
     doctor,
+    erase,
     evaluate,
     keys,
     lines,
@@ -39,7 +40,7 @@ from fm_anomaly.errors import FmAnomalyError
 _OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
 _GROUPS = (
     *(scan, diff, watch, templates, lines, parse, doctor, backtest, backfill),
-    *(evaluate, score, config, serve, keys, audit, notify, categorize, categories, models),
+    *(evaluate, score, config, serve, keys, audit, erase, notify, categorize, categories, models),
 )
 _DESCRIPTION = "Tells what is going wrong from logs: reads what you have, needs no configuration."
 _EXAMPLES = """\

@@ -45,8 +45,10 @@ def add(commands: Commands) -> None:
         "--snapshot-every", metavar="S", type=float, default=150.0, help="seconds between snapshots (default: 150)"
     )
     parser.add_argument(
-        "--allow-anonymous", action="store_true", help="listen on an address of the network without FM_ANOMALY_TOKEN"
+        "--allow-anonymous", action="store_true", help="listen on an address of the network without any key"
     )
+    parser.add_argument("--tls-cert", metavar="FILE", help="serve HTTPS: certificate chain, PEM")
+    parser.add_argument("--tls-key", metavar="FILE", help="its key, PEM, unencrypted")
     parser.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
@@ -93,6 +95,7 @@ def _params(args: argparse.Namespace) -> ServeParams:
 
     from fm_anomaly.api.serving import ServeParams
     from fm_anomaly.config import load_settings
+    from fm_anomaly.core.quotas import Quotas
     from fm_anomaly.logs import configure
     from fm_anomaly.notify import target
     from fm_anomaly.service.applying import ApplierParams
@@ -120,13 +123,17 @@ def _params(args: argparse.Namespace) -> ServeParams:
         db=args.db,
         token=os.environ.get("FM_ANOMALY_TOKEN") or None,
         allow_anonymous=args.allow_anonymous,
+        tls_cert=Path(args.tls_cert) if args.tls_cert else None,
+        tls_key=Path(args.tls_key) if args.tls_key else None,
+        tenants=frozenset(settings.tenants),
+        quotas=Quotas(settings.limits, {name: each.limits for name, each in settings.tenants.items()}),
         log_level=args.log_level,
         has_traces=args.traces,
         service=service,
         feeds=_feeds(args, settings.pipeline.parsing.tz),
         categories=CategoryRunParams(settings.categories, tz=settings.pipeline.parsing.tz),
         notify=NotifyingParams(tuple(target(each, os.environ) for each in settings.receivers), settings.notify),
-        tidying=TidyingParams(settings.retention),
+        tidying=TidyingParams(settings.retention, {name: each.retention for name, each in settings.tenants.items()}),
     )
 
 

@@ -25,6 +25,10 @@ class Positions:
         """Return the last position of a source; None where there is none."""
         return self._by_key.get((tenant, source))
 
+    def forget(self, tenant: str) -> None:
+        """Drop the positions of a tenant."""
+        self._by_key = {key: at for key, at in self._by_key.items() if key[0] != tenant}
+
     def snapshot(self) -> State:
         """Return all positions as plain values; one that is noted meanwhile is in the log behind the snapshot."""
         return {"positions": [[tenant, source, at] for (tenant, source), at in list(self._by_key.items())]}

@@ -135,6 +135,11 @@ class Service:
         await self._written(entry, lambda seq: self.worker.expect(seq, effect))
         return await asyncio.wrap_future(effect)
 
+    def forget(self, tenant: str) -> None:
+        """Drop what is remembered of a tenant, before `start`; of its batch ids only digests are kept, for a day."""
+        self.worker.applier.tenants.pop(tenant, None)
+        self._positions.forget(tenant)
+
     async def accounting(self, tenant: str) -> dict[str, Any]:
         """Return the accounting of a tenant as of the last complete group, with what waits behind it."""
         told: dict[str, Any] = await asyncio.wrap_future(self.worker.ask(lambda applier: _accounting(applier, tenant)))

@@ -6,7 +6,7 @@ It starts and ends with the service. It must not know tables.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -23,9 +23,11 @@ _JOIN_S = 10
 
 @dataclass(frozen=True, slots=True)
 class TidyingParams:
-    """retention: how long each class is kept. every_s: between two rounds. step_rows, pause_s: a round's steps."""
+    """retention: how long each class is kept; by_tenant: of those that differ. every_s: between two rounds.
+    step_rows, pause_s: a round's steps."""
 
     retention: RetentionParams = field(default_factory=RetentionParams)
+    by_tenant: Mapping[str, RetentionParams] = field(default_factory=dict)
     every_s: float = 300.0
     step_rows: int = 2_000
     pause_s: float = 0.2
@@ -48,7 +50,7 @@ def tidying(store: Store, params: TidyingParams | None = None, clock: Clock | No
 def _run(store: Store, params: TidyingParams, clock: Clock, ended: threading.Event) -> None:
     while not ended.is_set():
         try:
-            n = sweep(store, clock.now_us(), params.retention, params.step_rows)
+            n = sweep(store, clock.now_us(), params.retention, params.step_rows, params.by_tenant)
         except StoreError as exc:
             _LOG.warning("retention_waits", reason=str(exc), meaning="tried again in the next round")
             n = 0

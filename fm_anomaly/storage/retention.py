@@ -6,7 +6,7 @@ What still fires, is in force or waits to be sent is kept whatever its age; the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Table, delete, select, tuple_
@@ -27,16 +27,23 @@ class _Rule:
     conditions: tuple[ColumnElement[bool], ...] = ()
 
 
-def sweep(store: Store, now_us: int, params: RetentionParams | None = None, limit: int = 2_000) -> int:
+def sweep(
+    store: Store,
+    now_us: int,
+    params: RetentionParams | None = None,
+    limit: int = 2_000,
+    by_tenant: Mapping[str, RetentionParams] | None = None,
+) -> int:
     """Delete at most `limit` rows that are too old at `now_us`; return how many, fewer when nothing is left to do.
 
-    Each table of each tenant in a transaction of its own, oldest rows first. Raises StoreError.
+    Each table of each tenant in a transaction of its own, oldest rows first; a tenant in `by_tenant` by its own
+    params. Raises StoreError.
     """
     with store.reading() as connection:
         tenants = list(connection.scalars(select(tables.heads.c.tenant).order_by(tables.heads.c.tenant)))
     n = 0
     for tenant in tenants:
-        for rule in _rules(now_us, params or RetentionParams()):
+        for rule in _rules(now_us, (by_tenant or {}).get(tenant) or params or RetentionParams()):
             if n >= limit:
                 return n
             n += _forget(store, tenant, rule, limit - n)

@@ -16,7 +16,7 @@ from typing import Self
 
 import httpx
 
-_LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
+_LISTENS = re.compile(r"listens on https?://127\.0\.0\.1:(\d+)")
 _OF_TESTS = ("FM_ANOMALY_NPM", "FM_ANOMALY_SHOTS")
 START_S = 60.0
 """A loaded machine takes its time to import the libraries."""
@@ -34,6 +34,7 @@ class Server:
         port: int = 0,
         is_named: bool = True,
         is_expected: bool = True,
+        scheme: str = "http",
     ) -> None:
         command = [sys.executable, "-m", "fm_anomaly.cli", "serve", "--port", str(port), *options]
         if is_named:
@@ -47,7 +48,7 @@ class Server:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.port = self._port() if is_expected else 0
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
+        self.client = httpx.Client(base_url=f"{scheme}://127.0.0.1:{self.port}", timeout=60)
 
     def _read(self) -> None:
         assert self.process.stderr is not None

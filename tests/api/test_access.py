@@ -15,6 +15,7 @@ from starlette.datastructures import Headers
 from fm_anomaly.api.access import AccessParams, Caller, Gate, Refusal
 from fm_anomaly.api.conventions import is_loopback_host_header
 from fm_anomaly.api.key_checks import FRESH_S, KeyChecks
+from fm_anomaly.core.quotas import QuotaParams, Quotas
 from fm_anomaly.errors import ConfigError, StoreError
 from fm_anomaly.storage import Store, open_store
 from fm_anomaly.storage.keys import ANY, Scope, create_key, revoke_key, rotate_key
@@ -269,3 +270,16 @@ def test_strangers_fill_no_memory(empty: Store) -> None:
     for n in range(20):
         assert asyncio.run(checks.by_secret(f"fma_{n:08}_{'x' * 52}")) is None
     assert not checks._known
+
+
+def test_a_quota_is_a_tenants_own(keyed: Store) -> None:
+    """429 with when to come again; the others go on."""
+    quotas = Quotas(QuotaParams(requests_per_s=0.2), {"free": QuotaParams()})
+    gate = Gate(AccessParams(TOKEN, tenants=frozenset({"free"}), quotas=quotas), keyed)
+    shop = make(keyed, "shop", Scope.READ)
+    found = [asked(gate, "GET", "/api/v1/alerts", **bearer(shop)) for _ in range(4)]
+    assert [isinstance(each, Caller) for each in found[:2]] == [True, True]
+    assert isinstance(found[3], Refusal)
+    assert (found[3].status, found[3].retry_after_s > 0) == (429, True)
+    for _ in range(5):
+        assert isinstance(asked(gate, "GET", "/api/v1/alerts", x_tenant_id="free", **bearer(TOKEN)), Caller)

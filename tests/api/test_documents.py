@@ -10,7 +10,10 @@ import jsonschema
 
 from fm_anomaly.api import bundles
 from fm_anomaly.api.application import create_app
+from fm_anomaly.api.scopes import ACROSS, needs
+from fm_anomaly.config import load_settings
 from fm_anomaly.storage import open_store
+from fm_anomaly.storage.keys import Scope
 from tests.api.test_bundles import found
 from tests.api.test_tenants import create_spec
 from tests.conftest import ROOT
@@ -41,3 +44,29 @@ def test_a_bundle_keeps_its_schema() -> None:
     schema = json.loads((ROOT / "docs" / "schemas" / "incident-bundle.schema.json").read_text())
     for n in (1, 300):
         jsonschema.validate(json.loads(bundles.to_json(bundles.as_object(found(n=n)))), schema)
+
+
+def test_the_page_on_security_has_the_scopes() -> None:
+    """Each scope has its row, and what the row names needs that scope, by the table that access control reads."""
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE))
+    assert set(rows) == set(Scope)
+    asked = {
+        Scope.INGEST: ["POST /api/v1/logs", "POST /v1/logs", "PUT /_bulk"],
+        Scope.READ: ["GET /api/v1/alerts", "GET /incidents", "GET /metrics"],
+        Scope.OPERATE: ["POST /api/v1/silences"],
+        Scope.ADMIN: ["GET /api/v1/keys", "GET /api/v1/audit", "PUT /api/v1/log-level"],
+    }
+    for scope, requests in asked.items():
+        for method, path in (each.split() for each in requests):
+            assert needs(method, path) == (scope,), path
+    for path in ACROSS:
+        assert f"`{path}`" in page
+
+
+def test_the_settings_on_the_page_on_security_are_settings(tmp_path: Path) -> None:
+    """The toml that it shows is taken as it stands."""
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "fm_anomaly.toml").write_text(shown)
+    assert load_settings(folder=tmp_path, environ={}).tenants["shop"].retention.samples_days == 3

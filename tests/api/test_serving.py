@@ -91,3 +91,71 @@ def test_a_short_token_is_refused(tmp_path: Path) -> None:
     with Server(tmp_path, environ={"FM_ANOMALY_TOKEN": "short"}, is_expected=False) as server:
         assert server.process.wait(60) == 2
         eventually(lambda: "at least 16" in server.told)
+
+
+# -- TLS ---------------------------------------------------------------------------------------------------------------
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate for 127.0.0.1 that signs itself, and its key."""
+    from datetime import UTC, datetime, timedelta
+    from ipaddress import ip_address
+
+    x509 = pytest.importorskip("cryptography.x509")
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
+    cert = builder.sign(key, hashes.SHA256())
+    plain = serialization.NoEncryption()
+    written = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "cert.pem").write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(written)
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def test_tls_by_file(tmp_path: Path) -> None:
+    """With a certificate and its key it speaks HTTPS and nothing else, and the greeting says so."""
+    import ssl
+
+    import httpx
+
+    cert, key = make_certificate(tmp_path)
+    token = "0123456789abcdef" * 2
+    options = ("--tls-cert", str(cert), "--tls-key", str(key))
+    with Server(tmp_path / "d", environ={"FM_ANOMALY_TOKEN": token}, options=options, scheme="https") as server:
+        context = ssl.create_default_context(cafile=str(cert))
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(verify=context, base_url=f"https://127.0.0.1:{server.port}", timeout=60) as client:
+            assert client.get("/api/v1/alerts", headers=headers).json() == []
+            assert client.get("/api/v1/alerts").status_code == 401
+            form = {"key": token}
+            own = {"Origin": f"https://127.0.0.1:{server.port}"}
+            signed_in = client.post("/sign-in", data=form, headers=own)
+            assert "secure" in signed_in.headers["set-cookie"].lower()
+            assert client.get("/services", headers={"Accept": "text/html"}).status_code == 200
+        with pytest.raises(httpx.HTTPError):
+            server.get("/health")
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "told"),
+    [
+        ("cert.pem", None, "needs both"),
+        ("absent.pem", "key.pem", "absent.pem"),
+        ("key.pem", "key.pem", "cannot be used"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_refused(tmp_path: Path, cert: str, key: str | None, told: str) -> None:
+    """Before anything is opened, with the file's name."""
+    make_certificate(tmp_path)
+    named = None if key is None else tmp_path / key
+    with pytest.raises(UsageError, match=told):
+        serve(ServeParams(tmp_path / "d", port=0, tls_cert=tmp_path / cert, tls_key=named))
+    assert not (tmp_path / "d").exists()

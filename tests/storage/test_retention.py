@@ -72,3 +72,14 @@ def test_at_last_only_what_is_alive_is_left(live_store: Store) -> None:
     # the outbox looks after itself
     left.pop("outbox", None)
     assert left == {"heads": 2, "alerts": 1, "services": left["services"]}
+
+
+def test_a_tenant_may_have_its_own(live_store: Store) -> None:
+    """Samples of one are gone, those of the other are kept."""
+    now_us = newest_us(live_store) + 5 * DAY_US
+    own = {"other": RetentionParams(samples_days=2)}
+    while sweep(live_store, now_us, RetentionParams(), 500, own) >= 500:
+        pass
+    with live_store.reading() as connection:
+        left = set(connection.scalars(select(tables.samples.c.tenant).distinct()))
+    assert left == {"default"}
