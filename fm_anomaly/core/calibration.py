@@ -14,6 +14,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from fm_anomaly.core.anomalies import Decision, Reading
 from fm_anomaly.core.detectors.rhythm import Rhythm
 
+_N_WINDOWS = 4
+"""Windows judged at each bucket, over which the rate of false alarms is shared out."""
 HALF_SURPRISE = 0.6
 """Share of the limit from which on a rhythm takes note."""
 X_contra = TypeVar("X_contra", contravariant=True)
@@ -56,8 +58,6 @@ class CalibrationParams:
 
     false_alarms_per_series_day: float = 0.05
     """Sets every limit: the chance a single judgement may have to be wrong."""
-    n_windows: int = 4
-    """Windows judged at each bucket."""
     adopt_after_s: int = 4 * 3600
     """A shift that has stayed so long is the new normal."""
     calm_buckets: int = 2
@@ -66,7 +66,7 @@ class CalibrationParams:
 
 def limit_decades(params: CalibrationParams, bucket_s: int) -> float:
     """Return the limit of a score, in decades of improbability; 5.1 with the defaults and minutes."""
-    judgements = 86_400 / bucket_s * params.n_windows
+    judgements = 86_400 / bucket_s * _N_WINDOWS
     return max(log10(judgements / params.false_alarms_per_series_day), 1.0)
 
 

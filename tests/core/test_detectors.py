@@ -241,3 +241,17 @@ def test_the_first_run_of_a_job_is_no_spike() -> None:
     assert detector.score_one(30, 60.0).score.raw < 5.1
     detector.learn_one(30, 60.0)
     assert detector.score_one(31, 60.0).score.raw >= 5.1
+
+
+def test_a_lull_of_clumps_is_less_improbable_than_one_of_single_records() -> None:
+    """Two records where 28 were expected tell of a drop where they come one by one, and of chance where they come by fives."""
+    rng = Random(3)
+    raw = []
+    for clump in (1, 5):
+        detector = RateDetector()
+        for at in range(300):
+            detector.learn_one(at, float(clump * sum(rng.random() < 0.06 / clump for _ in range(100))))
+        for at in range(300, 304):
+            detector.learn_one(at, 0.0)
+        raw.append(detector.score_one(304, 1.0).score.raw)
+    assert raw[0] >= 5.1 > raw[1]

@@ -47,7 +47,7 @@ class RateParams:
     """What a spike is asked for beyond a drop: traffic comes in bursts, and more of it is rarely an incident."""
     min_excess: float = 30.0
     """Least number of records that a spike has beyond the expectation."""
-    drop_decades: float = 1.0
+    drop_decades: float = 1.5
     """What a drop is given: windows overlap, so that they are judged less often. Not the longest: drift shows there."""
     peak_margin: float = 1.25
     """A spike exceeds by this factor what the same window has reached before (cron jobs, batches)."""
@@ -313,8 +313,10 @@ class RateDetector:
         decades = count_decades(observed, expected, size)
         if observed > expected:
             decades = max(decades - p.spike_decades, 0.0)
-        elif 1 < (like or window) < p.drops[-1][0]:
-            decades += p.drop_decades
+        else:
+            decades = min(decades, _clumped_decades(observed, expected, window, variance, 1.0 / (total + 0.5)))
+            if 1 < (like or window) < p.drops[-1][0]:
+                decades += p.drop_decades
         spread = 3.0 * sqrt(expected + expected * expected / size)
         score = Score(score_value(decades, p.limit), decades)
         low, high = max(expected - spread, 0.0), expected + spread
@@ -359,6 +361,15 @@ class RateDetector:
         self.levels.append((self.mean, self.variance, self.total, self.n))
         if len(self.recent) > self._params.drops[-1][0]:
             del self.recent[0], self.levels[0]
+
+
+def _clumped_decades(observed: float, expected: float, window: int, variance: float, doubt: float) -> float:
+    """Return how improbable so few records are where they come in clumps, as the variance of single buckets tells.
+
+    The lower tail of a compound Poisson is heavier than that of a negative binomial of the same variance.
+    """
+    clump = max(variance * window / max(expected, 1e-9), 1.0)
+    return count_decades(observed / clump, expected / clump, 1.0 / doubt)
 
 
 def _raw(reading: Reading) -> float:
