@@ -5,6 +5,7 @@ Templates are told one row a service, the counts of all sources added up. Knows 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, case, cast, func, null, or_, select
@@ -117,7 +118,23 @@ def catalogue(
         beginning = table.c.template_id.startswith(where.text.removeprefix("t:").lower(), autoescape=True)
         wanted.append(or_(*inside, beginning))
     by = "count" if by_count else "newness"
-    return page(store, table, "place", CatalogueTemplate, wanted, limit, cursor, by=by, is_derived=True)
+    places = page(store, table, "place", _Place, wanted, limit, cursor, by=by, is_derived=True)
+    return Page(_of_places(store, tenant, places.items), places.total, places.next_cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a template stands in a list: what is sorted and counted, before its texts are read."""
+
+    place: str
+    template_id: str
+
+
+def _of_places(store: Store, tenant: str, places: Sequence[_Place]) -> tuple[CatalogueTemplate, ...]:
+    table = _by_service(tenant, sorted({each.template_id for each in places}))
+    with store.reading() as connection:
+        found = {row.place: value_of(CatalogueTemplate, row) for row in connection.execute(select(table))}
+    return tuple(found[each.place] for each in places if each.place in found)
 
 
 def template_places(store: Store, tenant: str, template_id: str) -> tuple[CatalogueTemplate, ...]:
@@ -179,8 +196,12 @@ def digest(
     return page(store, table, "digest_id", StoredDigest, wanted, limit, cursor)
 
 
-def _by_service(tenant: str) -> Subquery:
-    """Return the templates of a tenant by service and id, the counts of all sources added up, with their names."""
+def _by_service(tenant: str, ids: Sequence[str] | None = None) -> Subquery:
+    """Return the templates of a tenant by service and id, the counts of all sources added up, with their names.
+
+    Where `ids` are given, only those: at most as many as a page has.
+    """
+    is_wanted = _T.c.tenant == tenant if ids is None else and_(_T.c.tenant == tenant, _T.c.template_id.in_(ids))
     names = tables.template_names
     is_same = and_(
         names.c.tenant == _T.c.tenant, names.c.service == _T.c.service, names.c.template_id == _T.c.template_id
@@ -205,7 +226,7 @@ def _by_service(tenant: str) -> Subquery:
             case((is_merged, func.max(_T.c.merged_into)), else_=null()).label("merged_into"),
         )
         .select_from(_T.outerjoin(names, is_same))
-        .where(_T.c.tenant == tenant)
+        .where(is_wanted)
         .group_by(_T.c.service, _T.c.template_id)
     )
     return query.subquery()

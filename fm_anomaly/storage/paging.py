@@ -60,14 +60,16 @@ def page(
 ) -> Page[_Value]:
     """Return a page of `table`, the largest `by` first and `key` upwards among equals.
 
-    `is_derived`: `table` is a query that costs the same however few rows are asked of it, so that the first page counts
-    along. Raises UsageError on a limit that is out of range or a cursor that no page gave.
+    `is_derived`: `table` is a query that costs the same however few rows are asked of it, and less the fewer columns:
+    those of `kind` alone are asked for, and the first page counts along. Raises UsageError on a limit that is out of
+    range or a cursor that no page gave.
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise UsageError(f"limit {limit} is not in 1 to {MAX_LIMIT}")
     counts_along = is_derived and cursor is None
-    query = select(table, func.count().over().label(_TOTAL)) if counts_along else select(table)
-    query = query.where(*wanted)
+    columns = [table.c[name] for name in _columns(table, kind, key, by, is_derived=is_derived)]
+    total_along = [func.count().over().label(_TOTAL)] if counts_along else []
+    query = select(*columns, *total_along).where(*wanted)
     if cursor is not None:
         at, last = read_cursor(cursor)
         query = query.where(or_(table.c[by] < at, and_(table.c[by] == at, table.c[key] > last)))
@@ -94,6 +96,10 @@ def in_span(table: FromClause, span: Span, *, by: str = "start_us") -> list[Colu
     if span.until_us is not None:
         wanted.append(table.c[by] < span.until_us)
     return wanted
+
+
+def _columns(table: FromClause, kind: type[Any], key: str, by: str, *, is_derived: bool) -> list[str]:
+    return list(dict.fromkeys([*(each.name for each in fields(kind)), key, by])) if is_derived else table.c.keys()
 
 
 def value_of(kind: type[_Value], row: Row[Any]) -> _Value:

@@ -100,7 +100,7 @@ def test_filters_agree_with_a_plain_loop(
         and (since_us is None or each.start_us >= since_us)
         and (until_us is None or each.start_us < until_us)
     ]
-    where = AlertFilter(state, min_severity, service, kind, None, since_us, until_us)
+    where = AlertFilter(state, min_severity, service, kind, since_us=since_us, until_us=until_us)
     assert everything(store, where, limit) == kept
 
 
