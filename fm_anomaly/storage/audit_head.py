@@ -100,10 +100,11 @@ def keep(store: Store, path: Path, key: bytes) -> Heads:
 
     Raises AuditError, and leaves it as it is, where a chain does not go on from what the file remembers; StoreError.
     """
-    before = read_heads(path, key) or {}
+    known = read_heads(path, key)
+    before = known or {}
     with store.reading() as connection:
         now = stored_heads(connection, before)
-        if now == before:
+        if now == known:
             return now
         for tenant, head in before.items():
             if (problem := _contradiction(connection, tenant, head, now.get(tenant))) is not None:

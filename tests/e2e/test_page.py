@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from fm_anomaly.storage import default_path, open_store
+from fm_anomaly.storage.keys import Scope, create_key
 from fm_anomaly.testing import outage_log
 from tests.api.server import Server, eventually
 
@@ -253,3 +255,32 @@ def test_the_page_asks_nobody_else(server: Server) -> None:
     for path in PAGES:
         text = httpx.get(f"http://127.0.0.1:{server.port}{path}", headers={"accept": "text/html"}).text
         assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]+"', text) == []
+
+
+def test_signing_in_and_out(browser: Any, tmp_path: Path) -> None:
+    """Where a key is needed: a wrong one is told, a right one leads to the page that was asked for, live; a link from
+    elsewhere finds who is signed in; signing out ends it. No script sees the cookie."""
+    with open_store(default_path(tmp_path)) as store:
+        scopes = frozenset({Scope.OPERATE})
+        _, secret = create_key(store, "default", "ann", scopes, by="tests", now_us=1)
+    with Server(tmp_path) as server:
+        opened = Tab(browser, server)
+        page = opened.open("/services")
+        page.fill("input[name=key]", "fma_wrong")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#problem", timeout=FOREVER_MS)
+        assert opened.complaints.pop().count("401") == 1
+        page.fill("input[name=key]", secret)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/services", timeout=FOREVER_MS)
+        page.wait_for_selector("#live.on", timeout=FOREVER_MS)
+        assert page.evaluate("document.cookie") == ""
+        elsewhere = opened.context.new_page()
+        elsewhere.set_content(f'<a href="{opened.base}/silences">look</a>')
+        elsewhere.click("a")
+        elsewhere.wait_for_selector("h1:text-is('Silences')", timeout=FOREVER_MS)
+        page.click("text=Sign out")
+        page.wait_for_url("**/sign-in", timeout=FOREVER_MS)
+        assert opened.open("/services").url.endswith("/sign-in?next=%2Fservices")
+        opened.context.close()
+        assert opened.complaints == []
