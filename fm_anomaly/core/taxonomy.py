@@ -1,7 +1,7 @@
 """The taxonomy: what sort of thing an error is, by rules that anybody can read, then by a small classifier.
 
 Thirteen classes. A rule is a phrase that programs use for one thing; the first that fits decides, and says which it
-was. Where none fits, a linear classifier trained on texts of our own gives a class with a probability, or
+was. Where none fits, a linear classifier trained on phrases of our own gives a class with a probability, or
 `unknown` where that is low. Knows messages and exception types, not clusters; needs numpy alone.
 """
 
@@ -236,8 +236,6 @@ _SMALL = frozenset(
         "in",
         "is",
         "was",
-        "not",
-        "no",
         "and",
         "an",
         "it",

@@ -14,43 +14,48 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fm_anomaly.core import taxonomy_training
 from fm_anomaly.core.categories import fit
 from fm_anomaly.core.category_values import CategoriesParams
 from fm_anomaly.core.error_collection import ErrorCollector
 from fm_anomaly.core.parsing import ParsingParams
 from fm_anomaly.core.sources import Source, SourceName
-from fm_anomaly.core.taxonomy import ErrorKind, Taxonomy, by_rules
+from fm_anomaly.core.taxonomy import MIN_PROBABILITY, ErrorKind, Taxonomy, by_rules
 from fm_anomaly.ingest.files import find_sources
 
 
-def texts() -> list[tuple[str, ErrorKind]]:
-    """Return the labelled texts that the taxonomy is trained on, classes in turn, so that folds hold all of them."""
-    blocks = files("fm_anomaly.evaluation").joinpath("taxonomy_texts.txt").read_text("utf-8").split("\n=== ")[1:]
+def texts(name: str = "taxonomy_texts.txt", between: str = "\n") -> list[tuple[str, ErrorKind]]:
+    """Return the labelled texts of one of our files, in its order; those of a class are parted by `between`."""
+    blocks = files("fm_anomaly.evaluation").joinpath(name).read_text("utf-8").split("\n=== ")[1:]
     rows = []
     for block in blocks:
-        kind, *lines = block.strip().split("\n")
-        rows += [(at, line, ErrorKind(kind)) for at, line in enumerate(lines)]
-    return [(line, kind) for _, line, kind in sorted(rows, key=lambda each: (each[0], each[2], each[1]))]
+        kind, _, rest = block.strip().partition("\n")
+        told = rest.split("\n") if between == "\n" else " ".join(rest.split()).split(between)
+        rows += [(each.strip(), ErrorKind(kind)) for each in told if each.strip()]
+    return rows
 
 
 def taxonomy() -> tuple[Taxonomy, dict[str, Any]]:
-    """Return the trained taxonomy and how well it does on texts held out."""
-    rows = texts()
-    held_out = [row for at, row in enumerate(rows) if at % 5 == 0]
-    rest = [row for at, row in enumerate(rows) if at % 5]
-    part = taxonomy_training.fit([line for line, _ in rest], [kind for _, kind in rest])
-    found = part.probabilities([line for line, _ in held_out])
-    right = [part.kinds[int(row.argmax())] == kind for row, (_, kind) in zip(found, held_out, strict=True)]
-    by_rule = [by_rules(line) for line, _ in rows]
+    """Return the trained taxonomy and how well it does on texts that nothing was trained or calibrated on."""
+    phrases, calibration = texts("taxonomy_phrases.txt", ";"), texts()
+    held_out = texts("taxonomy_held_out.txt")
+    classes = taxonomy_training.fit(phrases, calibration)
+    found = classes.probabilities([line for line, _ in held_out])
+    best, sure = found.argmax(axis=1), found.max(axis=1) >= MIN_PROBABILITY
+    right = np.asarray([classes.kinds[at] == kind for at, (_, kind) in zip(best.tolist(), held_out, strict=True)])
     metrics = {
-        "texts": len(rows),
-        "held_out_accuracy": round(sum(right) / len(right), 3),
+        "phrases": len(phrases),
+        "calibrated_on": len(calibration),
+        "held_out": len(held_out),
+        "held_out_accuracy": round(float(right.mean()), 3),
         "held_out_mean_probability": round(float(found.max(axis=1).mean()), 3),
-        "decided_by_rule": sum(each is not None for each in by_rule),
+        "held_out_told": int(sure.sum()),
+        "held_out_told_accuracy": round(float(right[sure].mean()), 3),
+        "held_out_decided_by_rule": sum(by_rules(line) is not None for line, _ in held_out),
     }
-    whole = taxonomy_training.fit([line for line, _ in rows], [kind for _, kind in rows])
-    return whole, metrics
+    return classes, metrics
 
 
 def categories(sample: Path, classes: Taxonomy) -> tuple[dict[str, Any], dict[str, Any]]:

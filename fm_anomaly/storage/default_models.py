@@ -16,8 +16,8 @@ from fm_anomaly.storage import restricted_pickle
 from fm_anomaly.storage.model_registry import MANIFEST, MODEL_FILE, Manifest, read_manifest
 
 SHA256: dict[str, str] = {
-    "error-categories": "396c41ca306acbc4d5625360dc237a9a8899b93db301d18b02cb530bbf6d185e",
-    "error-taxonomy": "37169c8edfa11888a2aceb64db66ee46eebcad9583e7ebc036abc7168669ec3c",
+    "error-categories": "b7fdb56b64b9392d394f6be762f3b9fe2a8fe98997e9fa61e52f94042d99806a",
+    "error-taxonomy": "700fcedcf29033f274fb235ef6197ac7cf29eb6f38733a1a200472e84cdd325e",
 }
 """SHA-256 of model.joblib of each model that ships."""
 
