@@ -274,6 +274,10 @@ def at_half_load(server: Server, some: list[bytes], lines_per_s: float) -> list[
     return sorted(took)
 
 
+_N_BURSTING = 60
+"""Services of the bursts: a second burst of one in the same minute is told when the minute closes."""
+
+
 class Listener(threading.Thread):
     """Reads the event stream; remembers when each piece of it came."""
 
@@ -351,7 +355,9 @@ def _live(rng: random.Random, start: datetime, span: timedelta, n: int) -> bytes
     for at in range(n):
         moment = (start + span * at / n).isoformat().replace("+00:00", "Z")
         text = _EVENTS[at % len(_EVENTS)].format(a=rng.randrange(10**6), b=at, c=at % 250, d=at % 99, h=f"{at:012x}")
-        lines.append(f'{{"timestamp":"{moment}","level":"info","service":"service-{at % 20}","event":"{text}"}}')
+        lines.append(
+            f'{{"timestamp":"{moment}","level":"info","service":"service-{at % _N_BURSTING}","event":"{text}"}}'
+        )
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -373,7 +379,10 @@ _NEW = (
 
 def _burst(server: Server, listener: Listener, number: int) -> float:
     """Send sixty errors of a new kind within half a second; return how long after them the alert came."""
-    service, word = f"service-{number % 20}", f"{_NEW[number % len(_NEW)]} {_NEW[number // len(_NEW) % len(_NEW)]}"
+    service, word = (
+        f"service-{number % _N_BURSTING}",
+        f"{_NEW[number % len(_NEW)]} {_NEW[number // len(_NEW) % len(_NEW)]}",
+    )
     sender = Connection(server.port)
     for _ in range(6):
         moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
