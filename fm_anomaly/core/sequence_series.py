@@ -8,6 +8,7 @@ It must not know of alerts, words or other streams.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
@@ -16,7 +17,7 @@ from fm_anomaly.core.anomalies import OddSessions, Shape
 from fm_anomaly.core.calibration import CalibrationParams, Watch
 from fm_anomaly.core.detectors.sequence import Aspect, Oddity, SequenceDetector, SequenceParams
 from fm_anomaly.core.detectors.share import ShareDetector, ShareParams
-from fm_anomaly.core.sessions import Session, SessionParams, Sessions
+from fm_anomaly.core.sessions import Course, Session, SessionParams, Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +153,9 @@ class _Alike:
 
 
 def _grouped(ended: list[Session]) -> list[_Alike]:
-    groups: dict[tuple[Any, ...], _Alike] = {}
+    groups: dict[Course, _Alike] = {}
     for session in ended:
-        key = (session.kind, session.course())
+        key = session.course()
         alike = groups.get(key)
         if alike is None:
             alike = groups[key] = _Alike(session, [])
@@ -200,32 +201,50 @@ class SequenceSeries:
         self._budget = budget
         self.open_sessions = Sessions(params.sessions)
         self.detector = SequenceDetector(params.sequence)
+        self._noted: dict[tuple[int, int, int, bool], int] = {}
+        """What `add` has to tell the detector, (kind, step, count, whether a session began), and how many times."""
         self._known_at: dict[int, int] = {}
         self._tallies: dict[int, _Tally] = {}
         self._shapes: dict[Shape, _Shape] = {}
 
-    def add(self, key: str, step: int, ts_us: int) -> None:
-        """Take one record of the session `key`. Cost: about 2 µs."""
-        if self.is_off or (self.sampling and crc32(key.encode()) & ((1 << self.sampling) - 1)):
+    def add(self, keys: Sequence[str], steps: Sequence[int], ts_us: Sequence[int]) -> None:
+        """Take records of the sessions `keys`, in order. Cost: about 1 µs each."""
+        if self.is_off:
             return
-        n_before = len(self.open_sessions)
-        taken = self.open_sessions.add(key, step, ts_us)
-        if taken is None:
-            if n_before >= self._params.sessions.max_open and key not in self.open_sessions:
-                self._sample()  # the record that found no room is not followed either
-            return
-        session, count = taken
-        if session.n == 1 and not self._has_room(key):
-            return
-        if session.is_overlong:
-            self.detector.forget(session)
-        else:
-            self.detector.note(session, step, count)
+        take, budget, noted = self.open_sessions.add, self._budget, self._noted
+        for key, step, us in zip(keys, steps, ts_us, strict=True):
+            if self.sampling and crc32(key.encode()) & ((1 << self.sampling) - 1):
+                continue
+            taken = take(key, step, us)
+            if taken is None:
+                if key not in self.open_sessions:
+                    self._sample()  # the record that found no room is not followed either
+                continue
+            session, count = taken
+            if session.n == 1:
+                budget.left -= 1
+                if budget.left < 0 and not self._has_room(key):
+                    continue
+            if session.is_overlong:
+                self._forget(session)
+            else:
+                what = (session.kind, step, count, session.n == 1)
+                noted[what] = noted.get(what, 0) + 1
+        self._note()
+
+    def _note(self) -> None:
+        """Hand on what has been noted of open sessions; before anything of theirs is taken back."""
+        for (kind, step, count, is_first), times in self._noted.items():
+            self.detector.note(kind, step, count, times, is_first=is_first)
+        self._noted.clear()
+
+    def _forget(self, session: Session) -> None:
+        self._note()
+        self.detector.forget(session)
 
     def _has_room(self, key: str) -> bool:
-        """Count a session that has just begun; return whether it can be kept."""
-        self._budget.left -= 1
-        if self._budget.left < 0 and self.sampling < _MAX_SAMPLING:
+        """Return whether a session that has just begun can be kept, where too many are open."""
+        if self.sampling < _MAX_SAMPLING:
             self._sample()
         if self._budget.left < 0 and key in self.open_sessions:
             self.open_sessions.end(key)
@@ -244,7 +263,7 @@ class SequenceSeries:
             session = self.open_sessions.end(key)
             self._budget.left += 1
             if session is not None:
-                self.detector.forget(session)
+                self._forget(session)
 
     def close(self, at: int, end_us: int) -> list[OddSessions]:
         """Judge the sessions that have ended by `end_us`, the end of bucket `at`."""

@@ -43,9 +43,7 @@ class Sequences:
                 return
             series = self.by_stream[stream] = SequenceSeries(at, self._params, self._budget)
             self._without.pop(stream, None)
-        add = series.add
-        for key, step, us in zip(keys, steps, ts_us, strict=True):
-            add(key, step, us)
+        series.add(keys, steps, ts_us)
 
     def note_records(self, stream: StreamKey, n: int) -> None:
         """Count the records of a closed bucket: a stream that never names a session is soon not asked any more."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import takewhile
 from typing import Any
 
 from fm_anomaly.core.frames import US_PER_S
@@ -28,6 +28,10 @@ class SessionParams:
     max_open: int = 20_000
     max_records: int = 512
     max_steps: int = 48
+
+
+Course = tuple[int | tuple[int, int, int], ...]
+"""How a session went: its kind, then step and count in turn, or (rank, step, count) where two began at one time."""
 
 
 @dataclass(slots=True)
@@ -58,14 +62,18 @@ class Session:
                 elif other_us < first_us:
                     yield other, step
 
-    def course(self) -> tuple[tuple[int, ...], ...]:
-        """Return what sessions that went alike share: steps with their counts, by time of the first."""
-        times = [first_us for _, first_us in self.steps.values()]
-        counts = [(step, count) for step, (count, _) in self.steps.items()]
-        if all(a < b for a, b in pairwise(times)):
-            return tuple(counts)
-        ranks = sorted(set(times))
-        return tuple(sorted((ranks.index(us), *one) for us, one in zip(times, counts, strict=True)))
+    def course(self) -> Course:
+        """Return what sessions that went alike share: kind, and steps with their counts, by time of the first."""
+        course, last_us, is_in_order = [self.kind], -(1 << 62), True
+        for step, (count, first_us) in self.steps.items():
+            course += step, count
+            is_in_order &= first_us > last_us
+            last_us = first_us
+        if is_in_order:
+            return tuple(course)
+        ranks = sorted({first_us for _, first_us in self.steps.values()})
+        by_time = sorted((ranks.index(first_us), step, count) for step, (count, first_us) in self.steps.items())
+        return (self.kind, *by_time)
 
     def state(self) -> list[Any]:
         """Return the state as plain values."""
@@ -137,16 +145,11 @@ class Sessions:
 
     def ended(self, now_us: int) -> list[Session]:
         """End the sessions in which nothing has come for `idle_s` at event time `now_us`; return them, oldest first."""
-        out = []
         limit_us = now_us - self.params.idle_s * US_PER_S
-        while self._open:
-            key = next(iter(self._open))
-            if self._open[key].last_us > limit_us:
-                break
-            session = self._open.pop(key)
-            if not session.is_overlong:
-                out.append(session)
-        return out
+        over = list(takewhile(lambda one: one[1].last_us <= limit_us, self._open.items()))
+        for key, _ in over:
+            del self._open[key]
+        return [session for _, session in over if not session.is_overlong]
 
     def merge(self, old: int, into: int) -> None:
         """Say that step `old` is from now on counted as `into`."""

@@ -188,7 +188,7 @@ def _take(detector: SequenceDetector, sessions: Sessions, name: str, step: int, 
     if session.is_overlong:
         detector.forget(session)
     else:
-        detector.note(session, step, count)
+        detector.note(session.kind, step, count, is_first=session.n == 1)
 
 
 def _end(detector: SequenceDetector, sessions: Sessions, name: str, line: int) -> Judged:

@@ -83,7 +83,7 @@ def test_a_step_that_all_sessions_begin_to_take_is_soon_known() -> None:
         for step in (1, 2, 3, 8):
             one.n += 1
             one.steps[step] = [1, one.n]
-            detector.note(one, step, 1)
+            detector.note(one.kind, step, 1, is_first=one.n == 1)
     assert all(o.decades < LIMIT for o in detector.judge(some[-1]))
 
 
@@ -107,7 +107,7 @@ def test_a_session_forgotten_leaves_no_trace() -> None:
     for step in (1, 2):
         one.n += 1
         one.steps[step] = [1, one.n]
-        detector.note(one, step, 1)
+        detector.note(one.kind, step, 1, is_first=one.n == 1)
     detector.forget(one)
     assert repr(detector.snapshot()) == before
 

@@ -162,7 +162,7 @@ def test_more_sessions_than_are_kept_are_sampled_whole() -> None:
     for minute in range(120):
         for step in range(4):
             for i in range(300):
-                series.add(f"{minute}-{i}", step, minute * 60_000_000 + step * 10_000_000 + i)
+                series.add([f"{minute}-{i}"], [step], [minute * 60_000_000 + step * 10_000_000 + i])
         found += series.close(minute, (minute + 1) * 60_000_000)
     assert found == []
     assert series.sampling >= 2

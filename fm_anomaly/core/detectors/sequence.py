@@ -114,18 +114,18 @@ class _Model:
         self.reach: dict[int, list[int]] = {}
         self.order: dict[tuple[int, int], int] = {}
 
-    def note(self, step: int, count: int) -> None:
-        """Learn that a session has taken `step` for the `count`-th time."""
+    def note(self, step: int, count: int, times: int = 1) -> None:
+        """Learn that so many sessions have taken `step` for the `count`-th time."""
         reach = self.reach.get(step)
         if reach is None:
             if len(self.reach) >= self._params.max_steps:
                 return
             reach = self.reach[step] = []
         if count <= len(reach):
-            reach[count - 1] += 1
+            reach[count - 1] += times
         elif count <= self._params.max_count:
             reach.extend([0] * (count - len(reach) - 1))
-            reach.append(1)
+            reach.append(times)
 
     def note_order(self, pairs: list[tuple[int, int]], times: int) -> None:
         """Learn in which order so many sessions took their steps."""
@@ -251,16 +251,12 @@ class SequenceDetector:
         self._kinds: dict[int, _Model] = {}
         self._suspects: dict[tuple[int, str, int, int], _Suspect] = {}
 
-    def note(self, session: Session, step: int, count: int) -> None:
-        """Learn that an open session has just taken `step` for the `count`-th time. Cost: about 1 µs."""
-        kind = self._kind(session.kind)
-        if session.n == 1:
-            self.all.n += 1
-            if kind is not None:
-                kind.n += 1
-        self.all.note(step, count)
-        if kind is not None:
-            kind.note(step, count)
+    def note(self, kind: int, step: int, count: int, times: int = 1, *, is_first: bool) -> None:
+        """Learn that so many open sessions of a kind have taken `step` for the `count`-th time; did they so begin?"""
+        for model in (self.all, self._kind(kind)):
+            if model is not None:
+                model.n += times if is_first else 0
+                model.note(step, count, times)
 
     def judge(self, session: Session, *, is_noted: bool = True) -> list[Oddity]:
         """Return all that is unusual in a session that has ended, the most unusual first."""
