@@ -27,21 +27,23 @@ class Batch:
         self.severity: NDArray[np.int64] = _numbers(frame["severity"])
         self.is_error: NDArray[np.bool_] = self.severity >= Severity.ERROR
         self.status: NDArray[np.int64] = _numbers(frame["status"])
+        self.duration_ms: NDArray[np.float64] = frame["duration_ms"].to_numpy()
+        """NaN where none is stated."""
 
     def evidence(self, rows: list[int]) -> list[list[object]]:
         """Return the fields of the `Evidence` of each row, as plain values."""
         if not rows:
             return []
-        some = self.frame["source", "line", "ts_us", "service", "raw"][rows]
-        return [[*told, raw and raw[:_EVIDENCE_CHARS]] for *told, raw in some.iter_rows()]
+        some = [self.frame[name][rows].to_list() for name in ("source", "line", "ts_us", "service", "raw")]
+        return [[*told, raw and raw[:_EVIDENCE_CHARS]] for *told, raw in zip(*some, strict=True)]
 
 
 def _numbers(column: pl.Series) -> NDArray[np.int64]:
     """Return a column with 0 for null."""
-    n_null = column.null_count()
-    if n_null == len(column):
+    if column.null_count() == len(column):
         return np.zeros(len(column), dtype=np.int64)
-    return (column.fill_null(0) if n_null else column).to_numpy().astype(np.int64)
+    numbers: NDArray[np.int64] = np.nan_to_num(column.to_numpy()).astype(np.int64)  # numpy has NaN for null
+    return numbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ def card_rows(lines: pl.Series, ends: NDArray[np.int64], text: bytes) -> NDArray
         return places
     rows: NDArray[np.int64] = np.unique(np.searchsorted(ends, places, side="right")).astype(np.int64)
     rows = rows[rows < len(lines)]
-    is_card: NDArray[np.bool_] = lines.gather(rows).str.contains(CARD_PATTERN).to_numpy()
+    is_card: NDArray[np.bool_] = lines[rows].str.contains(CARD_PATTERN).to_numpy()
     return rows[is_card]
 
 

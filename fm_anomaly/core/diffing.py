@@ -214,6 +214,6 @@ def _texts_at(lines: Lines, numbers: NDArray[np.int64]) -> tuple[str, ...]:
     if not len(numbers):
         return ()
     at = np.minimum(np.searchsorted(lines.numbers, numbers), len(lines.numbers) - 1)
-    texts = lines.texts.gather(at).to_list()
+    texts = lines.texts[at].to_list()
     found = (lines.numbers[at] == numbers).tolist()
     return tuple(text if ok else "" for text, ok in zip(texts, found, strict=True))

@@ -36,7 +36,7 @@ def stamped_frames(batch: TextBatch, stamps: Stamps, rows: Ints, positions: Ints
     consoles = _console_rows(rest)
     if len(consoles):
         frame = console_frame(
-            texts.gather(consoles), offsets[consoles], batch.index[rows[consoles]], times[consoles], batch.clock.tz
+            texts[consoles], offsets[consoles], batch.index[rows[consoles]], times[consoles], batch.clock.tz
         )
         frames.append(frame)
         out.taken[consoles] = True
@@ -70,7 +70,7 @@ class _Found:
     def label(self, column: int, rows: Ints) -> pl.Series:
         """Return service (0) or format (1) of the lines at `rows`."""
         values = pl.Series([label[column] for label in self.labels], dtype=pl.String)
-        return values.gather(self.codes[rows])
+        return values[self.codes[rows]]
 
 
 _ANY, _YEARLESS, _KLOG, _REDIS = range(4)
@@ -100,7 +100,7 @@ def _header_steps(rest: pl.Series, kinds: Ints, out: _Found) -> None:
         rows = np.flatnonzero(left)
         if not len(rows):
             continue
-        some = rest if len(rows) == len(rest) else rest.gather(rows)
+        some = rest if len(rows) == len(rest) else rest[rows]
         lengths = (some.str.len_chars() - some.str.replace(pattern, "").str.len_chars()).to_numpy().astype(np.int64)
         if pattern is not formats.NO_LEVEL:
             hit = lengths > 0
@@ -171,7 +171,7 @@ def _plain_frame(
     cut = offsets + out.length
     services, names = out.label(0, keep), out.label(1, keep)
     if len(keep) < len(rows):
-        texts, times, rows = texts.gather(keep), times[keep], rows[keep]
+        texts, times, rows = texts[keep], times[keep], rows[keep]
         cut, severity = cut[keep], severity[keep]
     body = body_of(texts, cut)
     columns: dict[str, object] = {"service": services, "format": names, "body": body}

@@ -69,7 +69,7 @@ def _dense(lines: Lines, max_blank: int) -> Lines:
     at = np.repeat(np.arange(len(gap)), repeats)
     offset = np.arange(len(at)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
     is_made = offset > 0
-    texts = lines.texts.gather(at).set(pl.Series(is_made), "") if is_made.any() else lines.texts
+    texts = lines.texts[at].set(pl.Series(is_made), "") if is_made.any() else lines.texts
     levels = np.where(is_made, NO_LEVEL, lines.levels[at])
     return Lines(lines.numbers[at] + offset, texts, levels, lines.is_known[at])
 

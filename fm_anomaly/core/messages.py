@@ -30,7 +30,7 @@ def fill_severity(body: pl.Series, severity: Ints) -> None:
     """Fill severities that no header tells from a level word in front of the message."""
     rows = np.flatnonzero(severity == 0)
     if len(rows):
-        some = body if len(rows) == len(body) else body.gather(rows)
+        some = body if len(rows) == len(body) else body[rows]
         has = some.str.contains(formats.WORD_AT_START)
         if has.any():
             severity[rows[has.to_numpy()]] = [formats.word_severity(t) for t in some.filter(has).to_list()]
@@ -41,10 +41,10 @@ def request_columns(body: pl.Series, severity: Ints) -> dict[str, object]:
     rows = np.flatnonzero(body.str.contains(" HTTP/", literal=True).to_numpy())
     if not len(rows):
         return {}
-    rows = rows[body.gather(rows).str.contains(formats.REQUEST).to_numpy()]
+    rows = rows[body[rows].str.contains(formats.REQUEST).to_numpy()]
     if not len(rows):
         return {}
-    found = body.gather(rows).str.extract_groups(formats.REQUEST).struct.unnest()
+    found = body[rows].str.extract_groups(formats.REQUEST).struct.unnest()
     operation: list[str | None] = [None] * len(body)
     status: list[int | None] = [None] * len(body)
     for row, (method, path, code) in zip(rows.tolist(), found.iter_rows(), strict=True):

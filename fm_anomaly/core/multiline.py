@@ -90,7 +90,7 @@ class _Steps:
 
 
 def _steps(lines: pl.Series, is_head: Bools, is_blank: Bools, lane: Ints | None, others: Ints) -> _Steps:
-    texts = lines.gather(others)
+    texts = lines[others]
     kinds = np.full(len(lines), HEAD, dtype=np.uint8)
     kinds[others] = kinds_of(texts, is_blank[others])
     head, following = _neighbours(is_head, kinds, lane)

@@ -52,9 +52,9 @@ class OwnPatterns:
         return self._patterns.pop(pattern_id)
 
     def applied(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return `body` and `event_key` of a record frame, as the templates are to see them."""
+        """Return a frame with `body` and `event_key` as the templates are to see them."""
         if not self._patterns:
-            return frame[["body", "event_key"]]
+            return frame
         seen = frame.select("service", "event_key", "body", pl.col("body").fill_null("").alias("said"))
         for pattern in reversed(self._patterns.values()):
             hit = pl.col("said").str.contains(pattern.expression)

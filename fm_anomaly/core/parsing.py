@@ -209,7 +209,7 @@ class _Batch:
         # whitespace beyond ASCII begins with a byte from 0xC2 on
         rows = np.flatnonzero(((first <= 32) & ~blank) | ((first >= 0xC2) & (first < 0xE4)))
         if len(rows):
-            blank[rows[[text.isspace() for text in self._series.gather(rows).to_list()]]] = True
+            blank[rows[[text.isspace() for text in self._series[rows].to_list()]]] = True
         binary = first == 0
         return blank, binary
 
@@ -227,7 +227,7 @@ class _Batch:
             frames.extend(_unnested(parse_text(lines.some(index), index, clock), clock.tz))
         if not frames:
             return pl.DataFrame(schema=LINE_SCHEMA)
-        frame = frames[0] if len(frames) == 1 else pl.concat(frames).sort("index")
+        frame = frames[0] if len(frames) == 1 else _in_order(frames)
         return self._with_runtime(frame, clock.tz)
 
     def _with_runtime(self, frame: pl.DataFrame, tz: str) -> pl.DataFrame:
@@ -350,16 +350,23 @@ class _Batch:
     def _raw(self, starts: Ints, n_lines: Ints, owner: Ints) -> pl.Series:
         """Return the whole text of each record."""
         whole = len(starts) == len(self._series)
-        raw = (self._series if whole else self._series.gather(starts)).alias("raw")
+        raw = (self._series if whole else self._series[starts]).alias("raw")
         many = starts[n_lines > 1]
         if not len(many):
             return raw
         parts: dict[int, list[str]] = {start: [] for start in many.tolist()}
         rows = np.flatnonzero(np.isin(owner, many))
-        for start, text in zip(owner[rows].tolist(), self._series.gather(rows).to_list(), strict=True):
+        for start, text in zip(owner[rows].tolist(), self._series[rows].to_list(), strict=True):
             parts[start].append(text)
         places = np.searchsorted(starts, many)
         return raw.scatter(places, ["\n".join(parts[start]) for start in many.tolist()])
+
+
+def _in_order(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Return line frames as one, in the order of their lines."""
+    frame = pl.concat(frames, rechunk=True)
+    index = frame["index"].to_numpy()
+    return frame if (index[1:] > index[:-1]).all() else frame.sort("index")
 
 
 def _unnested(frames: list[pl.DataFrame], tz: str) -> list[pl.DataFrame]:
@@ -378,10 +385,10 @@ def _unnested(frames: list[pl.DataFrame], tz: str) -> list[pl.DataFrame]:
         inner: list[pl.DataFrame] = []
         bad = json_rows
         if len(json_rows):
-            nested = body.gather(json_rows)
+            nested = body[json_rows]
             inner, bad = parse_json(TextLines.of(nested), json_rows, tz)
         if len(pair_rows):
-            inner.append(logfmt_frame(body.gather(pair_rows), pair_rows, tz))
+            inner.append(logfmt_frame(body[pair_rows], pair_rows, tz))
         rest = np.ones(frame.height, np.bool_)
         rest[pair_rows] = False
         rest[np.setdiff1d(json_rows, bad)] = False

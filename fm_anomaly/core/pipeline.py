@@ -225,11 +225,12 @@ class Pipeline:
         types = batch.frame["exc_type"]
         if types.null_count() == types.len():
             return
-        here = np.flatnonzero(types.is_not_null().to_numpy()[rows.row])
+        has_one = np.array([name is not None for name in types.to_list()], dtype=np.bool_)
+        here = np.flatnonzero(has_one[rows.row])
         if n_rows is not None:
             here = here[rows.row[here] < n_rows]
-        part = batch.frame["exc_type", "exc_frame", "exc_message"][rows.row[here]]
-        for at, (name, frame, message) in zip(here.tolist(), part.iter_rows(), strict=True):
+        of_rows = (batch.frame[n][rows.row[here]].to_list() for n in ("exc_type", "exc_frame", "exc_message"))
+        for at, name, frame, message in zip(here.tolist(), *of_rows, strict=True):
             identity = f"{name} at {frame}" if frame else name
             kept = bucket(int(rows.bucket[at])).exceptions
             stream, ts_us = int(rows.stream[at]), int(rows.ts_us[at])
@@ -249,19 +250,21 @@ class Pipeline:
         self, batch: Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
     ) -> None:
         """Count durations that records state, by operation; where none is named the template stands for it."""
-        ms = batch.frame["duration_ms"]
-        if ms.null_count() == ms.len():
+        rows = np.flatnonzero(~(np.isnan(batch.duration_ms) | late))
+        if not rows.size:
             return
-        rows = np.flatnonzero(ms.is_not_null().to_numpy() & ~late)
-        operation = batch.frame["operation"].gather(rows)
-        if operation.null_count():
-            operation = operation.fill_null(self._operations(template[rows]))
-        self.windows.add_durations(bucket[rows], batch.stream[rows], operation, ms.gather(rows).to_numpy())
+        named = batch.frame["operation"][rows].to_list()
+        if None in named:
+            named = [
+                other if name is None else name
+                for name, other in zip(named, self._operations(template[rows]), strict=True)
+            ]
+        self.windows.add_durations(bucket[rows], batch.stream[rows], named, batch.duration_ms[rows])
 
-    def _operations(self, template: NDArray[np.int64]) -> pl.Series:
+    def _operations(self, template: NDArray[np.int64]) -> list[str]:
         """Return the name that each record's template gives its operation."""
-        names = {int(t): self.templates.templates[t].birth_text[:_OPERATION_CHARS] for t in np.unique(template)}
-        return pl.Series([names[t] for t in template.tolist()], dtype=pl.String)
+        names = {t: self.templates.templates[t].birth_text[:_OPERATION_CHARS] for t in np.unique(template).tolist()}
+        return [names[t] for t in template.tolist()]
 
     def _count_said_durations(
         self, batch: Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]
@@ -272,12 +275,11 @@ class Pipeline:
         says = np.array(self._says_duration, dtype=np.bool_)[template]
         if not says.any():
             return
-        rows = np.flatnonzero(says & ~late & batch.frame["duration_ms"].is_null().to_numpy())
-        ms = durations(batch.frame["body"].gather(rows))
-        told = np.flatnonzero(ms.is_not_null().to_numpy())
+        rows = np.flatnonzero(says & ~late & np.isnan(batch.duration_ms))
+        ms = durations(batch.frame["body"][rows]).to_numpy()
+        told = ~np.isnan(ms)
         rows = rows[told]
-        operation = self._operations(template[rows])
-        self.windows.add_durations(bucket[rows], batch.stream[rows], operation, ms.gather(told).to_numpy())
+        self.windows.add_durations(bucket[rows], batch.stream[rows], self._operations(template[rows]), ms[told])
 
     # -- buckets that are over --------------------------------------------------------------------------------------
 

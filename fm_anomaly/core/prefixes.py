@@ -92,14 +92,14 @@ class _Piece:
 def is_wrapped(lines: TextLines) -> bool:
     """Whether any of the lines is wrapped. Only those whose first bytes may be a wrapped line's are looked at."""
     buffer, starts = lines.buffer, lines.starts
-    first = buffer[starts]
+    first, last = buffer[starts], len(buffer) - 1  # which is a line end, as what a short line has there
     rows = np.flatnonzero(
-        ((first == _BRACE) & (buffer[starts + 2] == _L))
-        | ((first >= _ZERO) & (first <= _NINE) & (buffer[starts + 10] == _T))
+        ((first == _BRACE) & (buffer[np.minimum(starts + 2, last)] == _L))
+        | ((first >= _ZERO) & (first <= _NINE) & (buffer[np.minimum(starts + 10, last)] == _T))
         | (((first | _LOWER) >= _A) & ((first | _LOWER) <= _Z))
         | (first == _AT)
     )
-    return len(rows) > 0 and bool(lines.series.gather(rows).str.contains(_GUARD).any())
+    return len(rows) > 0 and bool(lines.series[rows].str.contains(_GUARD).any())
 
 
 def unwrap(lines: list[str]) -> Unwrapped:

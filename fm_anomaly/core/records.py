@@ -80,9 +80,9 @@ def _take_second_lines(columns: Columns, n_lines: Ints) -> None:
     many = np.flatnonzero(n_lines > 1)
     if not len(many):
         return
-    rows = many[(columns["format"].gather(many) == "dotnet").to_numpy()]
+    rows = many[(columns["format"][many] == "dotnet").to_numpy()]
     if len(rows):
-        second = [text.split("\n", 2)[1].strip() for text in columns["raw"].gather(rows).to_list()]
+        second = [text.split("\n", 2)[1].strip() for text in columns["raw"][rows].to_list()]
         columns["body"] = columns["body"].clone().scatter(rows, second)
 
 
@@ -99,7 +99,7 @@ def _read_exceptions(columns: Columns, n_lines: Ints) -> Bools:
     rows = np.flatnonzero(suspect)
     if not len(rows):
         return is_traceback
-    some = zip(texts.gather(rows).to_list(), columns["raw"].gather(rows).to_list(), strict=True)
+    some = zip(texts[rows].to_list(), columns["raw"][rows].to_list(), strict=True)
     found = exceptions.parse_many([text or raw for text, raw in some])
     hit = np.array([bool(f.type or f.frame) for f in found], dtype=np.bool_)
     if not hit.any():
@@ -113,13 +113,13 @@ def _read_exceptions(columns: Columns, n_lines: Ints) -> Bools:
 def _fill_exceptions(columns: Columns, rows: Ints, fields: list[exceptions.ExceptionFields]) -> None:
     """Write what tracebacks say; what they leave open stays as the record's fields told it."""
     for name, values in (("exc_type", [f.type for f in fields]), ("exc_message", [f.message for f in fields])):
-        stated = columns[name].gather(rows).to_list()
+        stated = columns[name][rows].to_list()
         new = [value or old for value, old in zip(values, stated, strict=True)]
         columns[name] = columns[name].clone().scatter(rows, new)
     empty = pl.Series([None], dtype=pl.String).new_from_index(0, len(columns["exc_type"]))
     columns["exc_frame"] = empty.scatter(rows, [f.frame for f in fields])
     severity = columns["severity"]
-    silent = rows[(severity.gather(rows) == 0).to_numpy()]
+    silent = rows[(severity[rows] == 0).to_numpy()]
     if len(silent):
         columns["severity"] = severity.clone().scatter(silent, _ERROR)
 

@@ -80,7 +80,7 @@ class Redactor:
     def _rewrite(self, lines: pl.Series, rows: NDArray[np.int64], flags: NDArray[np.uint8]) -> dict[int, str]:
         changed: dict[int, str] = {}
         upto = self._finish_block(lines, 0, flags, changed)
-        hits = self._guard.hits(lines.gather(rows), flags[rows])
+        hits = self._guard.hits(lines[rows], flags[rows])
         for row, hit in zip(rows.tolist(), hits, strict=True):
             if row < upto:
                 continue

@@ -102,7 +102,7 @@ class Guard:
         for bit, rule in self._by_line.items():
             rows = np.flatnonzero(np.repeat(found[str(bit)].to_numpy(), sizes))
             if len(rows):
-                some = lines.gather(rows).alias("text").to_frame().select(rule).to_series()
+                some = lines[rows].alias("text").to_frame().select(rule).to_series()
                 flags[rows[some.to_numpy()]] |= bit
         return flags
 
@@ -114,7 +114,7 @@ class Guard:
             for i in hidden:
                 texts[i] = _show_hidden(texts[i])
             lines = pl.Series(texts, dtype=pl.String)
-            flags[hidden] = self.flags(lines.gather(hidden), None) | Rule.TOKENS
+            flags[hidden] = self.flags(lines[hidden], None) | Rule.TOKENS
         stems = _matches(lines, STEM_PATTERN, flags & Rule.WORDS != 0)
         literals = _matches(lines, TOKEN_PATTERN, flags & Rule.TOKENS != 0)
         cards = _matches(lines, CARD_PATTERN, flags & Rule.CARDS != 0)
@@ -141,7 +141,7 @@ def _matches(hits: pl.Series, pattern: str, wanted: NDArray[np.bool_]) -> list[l
         return list(hits.str.extract_all(pattern).to_list())
     some = np.flatnonzero(wanted)
     out: list[list[str]] = [[]] * len(hits)
-    for i, found in zip(some.tolist(), hits.gather(some).str.extract_all(pattern).to_list(), strict=True):
+    for i, found in zip(some.tolist(), hits[some].str.extract_all(pattern).to_list(), strict=True):
         out[i] = found
     return out
 

@@ -30,27 +30,26 @@ class SessionFeed:
         self._streams = streams.keys
         self._codes: list[int] = np.unique(rows.stream).tolist()
         keys, from_text = self._keys(frame, rows)
-        at = np.flatnonzero(keys.is_not_null().to_numpy())
+        at = np.flatnonzero(np.fromiter((key is not None for key in keys), np.bool_, len(keys)))
         self._row = rows.row[at]
         self._stream, self._bucket = rows.stream[at], rows.bucket[at]
         self._step, self._ts_us = rows.template[at], rows.ts_us[at]
         self._from_text = from_text[at]
-        self._key: list[str] = keys.gather(at).to_list()
+        self._key = [key for key in keys if key is not None]
         self._given = 0
 
-    def _keys(self, frame: pl.DataFrame, rows: Rows) -> tuple[pl.Series, NDArray[np.bool_]]:
+    def _keys(self, frame: pl.DataFrame, rows: Rows) -> tuple[list[str | None], NDArray[np.bool_]]:
         """Return the id of each row, from its fields or else its message, and which are from the message."""
-        keys = frame["session"].gather(rows.row)
-        if not keys.null_count():
-            return keys, np.zeros(len(keys), dtype=np.bool_)
-        off = [code for code in self._codes if self._sequences.is_off(self._streams[code], from_text=True)]
-        asked = keys.is_null().to_numpy() & ~np.isin(rows.stream, off)
-        places = np.flatnonzero(asked)
-        if len(places) == len(keys):
-            keys = ids_in(frame["body"].gather(rows.row))
-        elif len(places):
-            keys = keys.clone().scatter(places, ids_in(frame["body"].gather(rows.row[places])))
-        return keys, asked
+        is_whole = rows.row.size == frame.height
+        keys: list[str | None] = (frame["session"] if is_whole else frame["session"][rows.row]).to_list()
+        off = {code for code in self._codes if self._sequences.is_off(self._streams[code], from_text=True)}
+        places = [i for i, code in enumerate(rows.stream.tolist()) if keys[i] is None and code not in off]
+        from_text = np.zeros(len(keys), dtype=np.bool_)
+        if places:
+            from_text[places] = True
+            for i, key in zip(places, ids_in(frame["body"][rows.row[places]]).to_list(), strict=True):
+                keys[i] = key
+        return keys, from_text
 
     def give(self, row: int, stream_of: Callable[[int], int]) -> None:
         """Hand on what comes before `row` of the batch; a merge counts from the row that brought it.

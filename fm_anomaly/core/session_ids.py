@@ -30,6 +30,7 @@ NAMES = (
 """Fields that name a session, in the order in which they are tried: what one request or job writes."""
 
 _NOTHING = frozenset({"-", "null", "none", "unknown", "n/a", "undefined"})
+_MAX_NOTHING = max(map(len, _NOTHING))
 _NAMED = (
     r"(?i)\b(?:correlation|trace|request|req|transaction)[_.-]?id[\"']?\s{0,2}[=:]\s{0,2}[\"']?"
     rf"([0-9a-z][0-9a-z._:-]{{5,{MAX_ID_CHARS - 1}}})"
@@ -45,8 +46,13 @@ It stands alone: a part of a path, a host or a longer word is no id.
 """
 
 
+_ID = pl.coalesce(pl.col("body").str.extract(pattern) for pattern in (_NAMED, _SHAPED))
+
+
 def session_id(value: Any) -> str | None:
     """Return the value of a field that names a session, None where it names none."""
+    if type(value) is str and _MAX_NOTHING < len(value) <= MAX_ID_CHARS:
+        return value
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     is_one = isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARS and value.lower() not in _NOTHING
@@ -55,8 +61,4 @@ def session_id(value: Any) -> str | None:
 
 def ids_in(bodies: pl.Series) -> pl.Series:
     """Return the session id that each message names, null where it names none. Cost: about 0.3 µs a message."""
-    named = bodies.str.extract(_NAMED)
-    if named.null_count() == 0:
-        return named
-    shaped = bodies.str.extract(_SHAPED)
-    return shaped if named.null_count() == named.len() else named.zip_with(named.is_not_null(), shaped)
+    return bodies.to_frame("body").select(_ID).to_series()

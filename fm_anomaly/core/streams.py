@@ -16,7 +16,7 @@ from fm_anomaly.core.frames import StreamKey
 from fm_anomaly.core.state import State
 
 OTHER = "_other"
-_FEW = 256
+_FEW = 2_048
 """Names up to which Python's dicts are sooner done than the column's calls have begun."""
 _MAX_NAME_CHARS = 100
 

@@ -126,7 +126,7 @@ def _of_unknown(quick: list[str], bodies: pl.Series, rows: Codes) -> list[str]:
     unsure = np.flatnonzero(~are_quick_shapes(shapes))
     out = list(mask_hex(shapes).to_list())
     if len(unsure):
-        for at, shape in zip(unsure.tolist(), _worked_out(bodies.gather(rows[unsure])), strict=True):
+        for at, shape in zip(unsure.tolist(), _worked_out(bodies[rows[unsure]]), strict=True):
             out[at] = shape
     return out
 

@@ -33,18 +33,16 @@ class TextLines:
 
     series: pl.Series
     buffer: Bytes
-    """UTF-8, each line followed by one byte 10, then `TextLines.PADDING` zero bytes."""
+    """UTF-8, each line followed by one byte 10."""
     starts: Ints
     ends: Ints
-
-    PADDING: ClassVar[int] = timestamps.PAD + TOKEN_BYTES
 
     @classmethod
     def of(cls, series: pl.Series, text: bytes | None = None) -> Self:
         """Build from a column; `text`, the same as bytes with line ends, spares the making of them."""
         if text is None:
             text = "\n".join([*series.to_list(), ""]).encode()
-        buffer = np.frombuffer(b"".join((text, bytes(cls.PADDING))), dtype=np.uint8)
+        buffer = np.frombuffer(text, dtype=np.uint8)
         ends = np.cumsum(series.str.len_bytes().to_numpy().astype(np.int64) + 1) - 1
         starts = np.empty_like(ends)
         starts[0], starts[1:] = 0, ends[:-1] + 1
@@ -56,7 +54,7 @@ class TextLines:
 
     def some(self, rows: Ints) -> TextLines:
         """Return the lines at `rows` (all of them: itself)."""
-        return self if len(rows) == len(self.series) else TextLines.of(self.series.gather(rows))
+        return self if len(rows) == len(self.series) else TextLines.of(self.series[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +64,18 @@ class TextBatch:
     series: pl.Series
     index: Ints
     buffer: Bytes
+    """That of the lines, and `PADDING` zero bytes: whatever is looked for in a line may look beyond it."""
     starts: Ints
     ends: Ints
     clock: Clock
 
+    PADDING: ClassVar[int] = timestamps.PAD + TOKEN_BYTES
+
+    @classmethod
+    def of(cls, lines: TextLines, index: Ints, clock: Clock) -> Self:
+        """Return the batch of these lines, whose places among those of the call are `index`."""
+        buffer = np.concatenate([lines.buffer, np.zeros(cls.PADDING, dtype=np.uint8)])
+        return cls(lines.series, index, buffer, lines.starts, lines.ends, clock)
+
     def rows(self, rows: Ints) -> pl.Series:
-        return self.series if len(rows) == len(self.series) else self.series.gather(rows)
+        return self.series if len(rows) == len(self.series) else self.series[rows]

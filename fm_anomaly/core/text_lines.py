@@ -24,7 +24,7 @@ _ERROR = severities.WORDS["error"]
 
 def parse_text(lines: TextLines, index: Ints, clock: Clock) -> list[pl.DataFrame]:
     """Return line frames that together cover all of `lines`, whose places in the batch are `index`."""
-    batch = TextBatch(lines.series, index, lines.buffer, lines.starts, lines.ends, clock)
+    batch = TextBatch.of(lines, index, clock)
     stamps, after, marks = find_stamps(batch)
     frames: list[pl.DataFrame] = []
     stamped = np.flatnonzero(stamps.matched)

@@ -105,7 +105,7 @@ def _is_letter(batch: TextBatch, at: Ints) -> Bools:
 def _label_epoch(batch: TextBatch, rows: Ints, at: Ints, us: Ints, out: tuple[Stamps, Ints, Ints]) -> None:
     """Take `label epoch date host stamp` (cluster syslog): time of the epoch, header from the last stamp on."""
     stamps, positions, marks = out
-    text = batch.series.gather(rows).str.extract(r"^([^ ]+ [0-9]{10} [0-9]{4}\.[0-9]{2}\.[0-9]{2} [^ ]+ )")
+    text = batch.series[rows].str.extract(r"^([^ ]+ [0-9]{10} [0-9]{4}\.[0-9]{2}\.[0-9]{2} [^ ]+ )")
     length = text.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
     fits = np.flatnonzero(length > 0)
     found = timestamps.scan(batch.buffer, batch.starts[rows[fits]] + length[fits])

@@ -101,7 +101,7 @@ def kinds_of(lines: pl.Series, is_blank: NDArray[np.bool_]) -> NDArray[np.uint8]
     kinds = np.where(indented, np.uint8(LineKind.INDENT), np.uint8(LineKind.BARE))
     flagged = np.flatnonzero(lines.str.contains(_GUARD).to_numpy())
     if len(flagged):
-        for i, text in zip(flagged.tolist(), lines.gather(flagged).to_list(), strict=True):
+        for i, text in zip(flagged.tolist(), lines[flagged].to_list(), strict=True):
             match = _CLASSIFY.match(text)
             if match is not None and match.lastgroup is not None:
                 kinds[i] = _KIND_BY_GROUP[match.lastgroup]

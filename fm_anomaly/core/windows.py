@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from fm_anomaly.core.frames import US_PER_S
@@ -225,11 +224,10 @@ class Windows:
             if packed & 1:
                 pair[1] += n
 
-    def add_durations(self, bucket: Ints, stream: Ints, operation: pl.Series, ms: NDArray[np.float64]) -> None:
+    def add_durations(self, bucket: Ints, stream: Ints, operations: Sequence[str], ms: NDArray[np.float64]) -> None:
         """Keep durations by bucket, stream and operation, in arrival order, up to the cap; arrays of one length."""
         if not bucket.size:
             return
-        operations = operation.to_list()
         code_by_name = {name: code for code, name in enumerate(dict.fromkeys(operations))}
         code = np.fromiter(map(code_by_name.__getitem__, operations), np.int64, len(operations))
         first = int(bucket.min())
