@@ -30,7 +30,7 @@ class SessionFeed:
         self._streams = streams.keys
         self._codes: list[int] = np.unique(rows.stream).tolist()
         keys, from_text = self._keys(frame, rows)
-        at = np.flatnonzero(np.fromiter((key is not None for key in keys), np.bool_, len(keys)))
+        at = np.array([i for i, key in enumerate(keys) if key is not None], dtype=np.int64)
         self._row = rows.row[at]
         self._stream, self._bucket = rows.stream[at], rows.bucket[at]
         self._step, self._ts_us = rows.template[at], rows.ts_us[at]
@@ -41,15 +41,20 @@ class SessionFeed:
     def _keys(self, frame: pl.DataFrame, rows: Rows) -> tuple[list[str | None], NDArray[np.bool_]]:
         """Return the id of each row, from its fields or else its message, and which are from the message."""
         is_whole = rows.row.size == frame.height
-        keys: list[str | None] = (frame["session"] if is_whole else frame["session"][rows.row]).to_list()
-        off = {code for code in self._codes if self._sequences.is_off(self._streams[code], from_text=True)}
-        places = [i for i, code in enumerate(rows.stream.tolist()) if keys[i] is None and code not in off]
-        from_text = np.zeros(len(keys), dtype=np.bool_)
-        if places:
-            from_text[places] = True
-            for i, key in zip(places, ids_in(frame["body"][rows.row[places]]).to_list(), strict=True):
-                keys[i] = key
-        return keys, from_text
+        stated = frame["session"] if is_whole else frame["session"][rows.row]
+        keys: list[str | None] = stated.to_list()
+        off = [code for code in self._codes if self._sequences.is_off(self._streams[code], from_text=True)]
+        asked = ~np.isin(rows.stream, off)
+        if stated.null_count() < len(keys):
+            asked &= np.fromiter((key is None for key in keys), np.bool_, len(keys))
+        places = np.flatnonzero(asked)
+        if len(places):
+            bodies = frame["body"]
+            ids = ids_in(bodies if len(places) == len(bodies) else bodies[rows.row[places]])
+            if ids.null_count() < len(ids):
+                for i, key in zip(places.tolist(), ids.to_list(), strict=True):
+                    keys[i] = key
+        return keys, asked
 
     def give(self, row: int, stream_of: Callable[[int], int]) -> None:
         """Hand on what comes before `row` of the batch; a merge counts from the row that brought it.
