@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from fm_anomaly.cli.options import EXIT_FINDINGS, EXIT_OK, HelpFormatter, Parser, command
+from fm_anomaly.cli.options import EXIT_FINDINGS, EXIT_OK, Parser, action, command, no_action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from fm_anomaly.cli.options import Commands
@@ -28,12 +27,12 @@ restore it together with the store, the file first.
 
 def add(commands: Commands) -> None:
     """Add `audit show | verify`."""
-    parser = command(commands, "audit", _no_action, "who did what, and whether the record of it is whole", _EXAMPLES)
+    parser = command(commands, "audit", no_action, "who did what, and whether the record of it is whole", _EXAMPLES)
     actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
-    show = _action(actions, "show", run_show, "list who did what, newest first")
+    show = action(actions, "show", run_show, "list who did what, newest first")
     show.add_argument("--tenant", metavar="NAME", help="whose (default: that of the settings; * is the installation's)")
     show.add_argument("--limit", metavar="N", type=int, default=50, help="how many rows (default: 50)")
-    check = _action(actions, "verify", run_verify, "check every row of every tenant; exit code 3 if one is not whole")
+    check = action(actions, "verify", run_verify, "check every row of every tenant; exit code 3 if one is not whole")
     check.add_argument("--accept", metavar="REASON", help="take the store as it is from now on, and note it")
     for each in (show, check):
         each.add_argument(
@@ -108,7 +107,8 @@ def _say(found: Verified, path: str) -> None:
 
 
 def _accept(store: Store, path: Path, key: bytes, heads: Heads, found: Verified, reason: str) -> None:
-    from fm_anomaly.cli.keys import now_us, who
+    from fm_anomaly.api.clock import now_us
+    from fm_anomaly.cli.keys import who
     from fm_anomaly.storage.audit import Deed, note_alone
     from fm_anomaly.storage.audit_head import stored_heads, write_heads
     from fm_anomaly.storage.tables import ANY
@@ -117,17 +117,3 @@ def _accept(store: Store, path: Path, key: bytes, heads: Heads, found: Verified,
     note_alone(store, ANY, Deed(now_us(), who(), "audit_accepted", details=details))
     with store.reading() as connection:
         write_heads(path, key, stored_heads(connection, heads))
-
-
-def _action(
-    actions: argparse._SubParsersAction[Parser], name: str, run: Callable[[argparse.Namespace], int], summary: str
-) -> Parser:
-    parser = actions.add_parser(
-        name, help=summary, description=summary[0].upper() + summary[1:] + ".", formatter_class=HelpFormatter
-    )
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _no_action(args: argparse.Namespace) -> int:
-    return EXIT_OK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from fm_anomaly.cli.options import EXIT_OK, HelpFormatter, Parser, command
+from fm_anomaly.cli.options import EXIT_OK, Parser, action, command, no_action
 
 if TYPE_CHECKING:
     from fm_anomaly.cli.options import Commands
@@ -28,14 +28,11 @@ settings come from, each overruling the one before:
 
 def add(commands: Commands) -> None:
     """Add `config` with its one sub-command."""
-    parser = command(commands, "config", _no_action, "show the settings in force, and where each came from", _EXAMPLES)
+    parser = command(commands, "config", no_action, "show the settings in force, and where each came from", _EXAMPLES)
     actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
-    show = actions.add_parser(
-        "show", help="print each value with its origin", epilog=f"examples:\n{_EXAMPLES}", formatter_class=HelpFormatter
-    )
+    show = action(actions, "show", run, "print each value with its origin", f"examples:\n{_EXAMPLES}")
     show.add_argument("--config", metavar="FILE", help="settings file (default: fm_anomaly.toml here, if there is one)")
     show.add_argument("--changed", action="store_true", help="only what differs from the defaults")
-    show.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,7 +54,3 @@ def run(args: argparse.Namespace) -> int:
     if not shown:
         print_plain("all settings have their default")
     return EXIT_OK
-
-
-def _no_action(args: argparse.Namespace) -> int:
-    raise AssertionError("argparse requires an action")

@@ -56,7 +56,8 @@ def _erase(args: argparse.Namespace, store: object) -> int:
     from pathlib import Path
     from typing import cast
 
-    from fm_anomaly.cli.keys import now_us, who
+    from fm_anomaly.api.clock import now_us
+    from fm_anomaly.cli.keys import who
     from fm_anomaly.config import load_settings
     from fm_anomaly.service.applying import ApplierParams
     from fm_anomaly.service.erasing import erase_tenant

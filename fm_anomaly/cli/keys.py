@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from fm_anomaly.cli.options import EXIT_OK, HelpFormatter, Parser, command
+from fm_anomaly.api.clock import now_us
+from fm_anomaly.cli.options import EXIT_OK, Parser, action, command, no_action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fm_anomaly.cli.options import Commands
     from fm_anomaly.storage import Store
     from fm_anomaly.storage.keys import ApiKey
@@ -31,9 +30,9 @@ and the audit). Once there is a key, every request needs one; a running service 
 
 def add(commands: Commands) -> None:
     """Add `keys create | list | rotate | revoke`."""
-    parser = command(commands, "keys", _no_action, "API keys: make, list, rotate, revoke", _EXAMPLES)
+    parser = command(commands, "keys", no_action, "API keys: make, list, rotate, revoke", _EXAMPLES)
     actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
-    create = _action(actions, "create", run_create, "make a key; its secret is printed once")
+    create = action(actions, "create", run_create, "make a key; its secret is printed once")
     create.add_argument("--name", metavar="TEXT", required=True, help="who uses it")
     create.add_argument(
         "--scope", metavar="SCOPE", action="append", required=True, help="ingest, read, operate or admin; repeatable"
@@ -41,12 +40,12 @@ def add(commands: Commands) -> None:
     create.add_argument("--expires", metavar="TIME", help="after this time: 12h, 90d (default: never)")
     create.add_argument("--tenant", metavar="NAME", help="whose logs it opens (default: that of the settings)")
     create.add_argument("--any-tenant", action="store_true", help="it chooses its tenant by the header X-Tenant-ID")
-    listing = _action(actions, "list", run_list, "list the keys, without their secrets")
+    listing = action(actions, "list", run_list, "list the keys, without their secrets")
     listing.add_argument("--tenant", metavar="NAME", help="only those of this tenant")
-    rotate = _action(actions, "rotate", run_rotate, "make a key in the place of another, which goes on for a while")
+    rotate = action(actions, "rotate", run_rotate, "make a key in the place of another, which goes on for a while")
     rotate.add_argument("key_id", metavar="KEY", help="the beginning of the secret, from `keys list`")
     rotate.add_argument("--overlap", metavar="TIME", default="24h", help="how long the old one goes on (default: 24h)")
-    revoke = _action(actions, "revoke", run_revoke, "end a key")
+    revoke = action(actions, "revoke", run_revoke, "end a key")
     revoke.add_argument("key_id", metavar="KEY", help="the beginning of the secret, from `keys list`")
     for each in (create, listing, rotate, revoke):
         each.add_argument(
@@ -215,24 +214,3 @@ def who() -> str:
         return f"{getpass.getuser()} (command line)"
     except (KeyError, OSError):
         return "command line"
-
-
-def now_us() -> int:
-    """Return the time of now, µs."""
-    import time
-
-    return time.time_ns() // 1_000
-
-
-def _action(
-    actions: argparse._SubParsersAction[Parser], name: str, run: Callable[[argparse.Namespace], int], summary: str
-) -> Parser:
-    parser = actions.add_parser(
-        name, help=summary, description=summary[0].upper() + summary[1:] + ".", formatter_class=HelpFormatter
-    )
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _no_action(args: argparse.Namespace) -> int:
-    return EXIT_OK

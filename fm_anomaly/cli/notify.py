@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, TypeVar
 
-from fm_anomaly.cli.options import EXIT_FINDINGS, EXIT_OK, HelpFormatter, Parser, command
+from fm_anomaly.cli.options import EXIT_FINDINGS, EXIT_OK, Parser, action, command, no_action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,14 +37,16 @@ receivers stand in fm_anomaly.toml, and nowhere else:
 
 def add(commands: Commands) -> None:
     """Add `notify` with its actions."""
-    parser = command(commands, "notify", _no_action, "receivers of alerts: list, test, dead letters", _EXAMPLES)
+    parser = command(commands, "notify", no_action, "receivers of alerts: list, test, dead letters", _EXAMPLES)
     actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
-    listing = _action(actions, "list", run_list, "list the receivers, and what waits for each")
-    test = _action(actions, "test", run_test, "send a test alert to one receiver, and its end; exit code 3 if refused")
+    listing = action(actions, "list", run_list, "list the receivers, and what waits for each")
+    test = action(actions, "test", run_test, "send a test alert to one receiver, and its end; exit code 3 if refused")
     test.add_argument("name", metavar="NAME", help="the receiver's name in the settings")
-    dead = _action(actions, "dead", run_dead, "list what could not be told and was given up")
-    resend = _action(actions, "resend", run_resend, "send a dead letter again, as its alert stands by now")
+    dead = action(actions, "dead", run_dead, "list what could not be told and was given up")
+    resend = action(actions, "resend", run_resend, "send a dead letter again, as its alert stands by now")
     resend.add_argument("id", metavar="ID", help="from `notify dead`; `all` for all of them")
+    for each in (listing, test, dead, resend):
+        each.add_argument("--config", metavar="FILE", help="settings file (default: fm_anomaly.toml here)")
     for each in (listing, dead, resend):
         each.add_argument(
             "--data", metavar="DIR", default="fm_anomaly_data", help="the folder of `serve` (default: fm_anomaly_data)"
@@ -127,15 +129,6 @@ def run_resend(args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _action(actions: Commands, name: str, run: Callable[[argparse.Namespace], int], summary: str) -> Parser:
-    parser = actions.add_parser(
-        name, help=summary, epilog=f"examples:\n{_EXAMPLES}", formatter_class=HelpFormatter, description=summary
-    )
-    parser.add_argument("--config", metavar="FILE", help="settings file (default: fm_anomaly.toml here)")
-    parser.set_defaults(run=run)
-    return parser
-
-
 def _settings(args: argparse.Namespace) -> Settings:
     from fm_anomaly.config import load_settings
 
@@ -185,7 +178,3 @@ def _is_readable(payload: dict[str, object]) -> bool:
     from fm_anomaly.core.notices import SCHEMA
 
     return payload.get("schema") == SCHEMA
-
-
-def _no_action(args: argparse.Namespace) -> int:
-    raise AssertionError("argparse requires an action")

@@ -72,3 +72,18 @@ def add_span(parser: Parser) -> None:
         "--since", metavar="TIME", help="from this time on: 12:30, 2026-03-02T12:30, or 2h before the end"
     )
     parser.add_argument("--until", metavar="TIME", help="up to this time")
+
+
+def action(actions: Commands, name: str, run: Run, summary: str, epilog: str | None = None) -> Parser:
+    """Add an action of a command, such as `keys create`, with its one-line summary."""
+    description = summary[0].upper() + summary[1:] + "."
+    parser = actions.add_parser(
+        name, help=summary, description=description, epilog=epilog, formatter_class=HelpFormatter
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def no_action(args: argparse.Namespace) -> int:
+    """Stand where argparse asks for what to run; it requires an action before it comes to that."""
+    raise AssertionError("argparse requires an action")
