@@ -50,14 +50,36 @@ def run(job: CategoryJob) -> dict[str, Any]:
         return {"is_empty": True}
     params = CategoriesParams(min_count=job.min_count)
     made = categorize(errors, Path(job.models), params=params, on_refused=refused.append)
+    n_labelled = _label_what_waited(job, since_us)
     return {
         "is_empty": False,
         "version": made.folder.name,
         "categories": len(made.model.categories),
         "errors": sum(each.count for each in errors),
         "changes": len(made.model.changes),
+        "labelled": n_labelled,
         "refused": refused,
     }
+
+
+def _label_what_waited(job: CategoryJob, since_us: int) -> int:
+    """Give alerts that no model knew the category that this run found; return how many have one now."""
+    from fm_anomaly.categorizing import KIND, load_model
+    from fm_anomaly.core.category_labels import Labeller
+    from fm_anomaly.storage import open_store
+    from fm_anomaly.storage.labels import fill_labels, unlabelled
+    from fm_anomaly.storage.model_registry import Registry
+
+    root = Path(job.models)
+    labeller = Labeller(load_model(root), Registry(root).active(KIND) or "")
+    found = {}
+    with open_store(job.store) as store:
+        for alert in unlabelled(store, job.tenant, since_us):
+            label = labeller.label(alert.kind, [line["text"] for line in alert.evidence], alert.title)
+            if label is not None and label.category_id:
+                found[alert.alert_id] = label
+        fill_labels(store, job.tenant, found)
+    return len(found)
 
 
 def main() -> int:

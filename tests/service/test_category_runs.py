@@ -13,7 +13,7 @@ from fm_anomaly.core.category_schedule import CategoryScheduleParams
 from fm_anomaly.errors import UsageError
 from fm_anomaly.service.category_job import CategoryJob, run
 from fm_anomaly.service.category_runs import CategoryRunParams, CategoryRuns
-from fm_anomaly.storage import open_store
+from fm_anomaly.storage import alerts, incident, open_store
 from fm_anomaly.storage.model_registry import Registry
 from fm_anomaly.testing import ManualClock
 from tests.live_store import fill
@@ -96,5 +96,12 @@ def test_a_job_fits_the_errors_of_the_store(tmp_path: Path) -> None:
     job = CategoryJob(str(tmp_path / "s.db"), "default", str(tmp_path / "models"), 7, 1)
     told = run(job)
     assert told["categories"] >= 1
+    with open_store(tmp_path / "s.db") as store:
+        # alerts of before the run have waited for it
+        labelled = [each for each in alerts(store, "default", limit=500).items if each.category_id]
+        assert len(labelled) == told["labelled"] > 0
+        matter = incident(store, "default", labelled[0].incident_id or "")
+        assert matter is not None
+        assert matter.category_model == "0001"
     assert Registry(tmp_path / "models").active("error-categories") == told["version"] == "0001"
     assert run(CategoryJob(str(tmp_path / "s.db"), "nobody", str(tmp_path / "m2"), 7, 1)) == {"is_empty": True}
