@@ -3,7 +3,7 @@
 Run as `python benchmarks/page_paint.py`. The store is filled with a small log's rows, multiplied: every incident with
 an alert and events, every template with a day of hourly counts. First contentful paint is what the browser itself
 tells, from the click to the first text, with a cold cache; of so many tries the least and the middle are printed, for
-other work on the machine only ever adds. The limit is 1 s.
+other work on the machine only ever adds. Wanted is 1 s at most (--limit-ms 1000).
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _ROWS = 5_000
 
 
 def main() -> int:
-    """Fill, serve, look; return 1 where a page's best try is above the limit."""
+    """Fill, serve, look; with --limit-ms return 1 where a page's best try is above it."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("-n", type=int, default=10_000, help="incidents and templates (default: 10,000)")
     arguments.add_argument("--tries", type=int, default=5)
-    arguments.add_argument("--limit-ms", type=float, default=1_000)
+    arguments.add_argument("--limit-ms", type=float, default=float("inf"))
     args = arguments.parse_args()
     chromium = shutil.which("chromium")
     if chromium is None:

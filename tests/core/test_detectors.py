@@ -244,7 +244,7 @@ def test_the_first_run_of_a_job_is_no_spike() -> None:
 
 
 def test_a_lull_of_clumps_is_less_improbable_than_one_of_single_records() -> None:
-    """Two records where 28 were expected tell of a drop where they come one by one, and of chance where they come by fives."""
+    """Two records where 28 were expected tell of a drop where they come singly, and of chance where by fives."""
     rng = Random(3)
     raw = []
     for clump in (1, 5):

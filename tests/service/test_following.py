@@ -135,3 +135,24 @@ def test_a_file_that_comes_later_is_taken_from_its_start(tmp_path: Path) -> None
     for wrong in (tmp_path, tmp_path / "no" / "app.log"):
         with pytest.raises(UsageError, match="--follow"):
             check_paths([str(wrong)])
+
+
+def test_a_file_that_cannot_be_read_is_told_until_it_can(tmp_path: Path) -> None:
+    """A folder in the file's place is trouble with its reason; a file there again is none."""
+    path = tmp_path / "app.log"
+    path.mkdir()
+
+    async def whole() -> None:
+        following = Following(Kept(), "acme", FollowParams((str(path),), poll_s=0.01, retry_s=0.01))
+        async with asyncio.timeout(20):
+            while not following.troubles():
+                await asyncio.sleep(0.01)
+            assert str(path) in following.troubles()[0]
+            path.rmdir()
+            path.write_text("one\n")
+            while following.troubles():
+                await asyncio.sleep(0.01)
+        assert following.n_files == 1
+        await following.close()
+
+    asyncio.run(whole())

@@ -168,3 +168,16 @@ def test_an_open_address_needs_the_networks_that_may_send() -> None:
         networks_of(["10.0.0.0/99"])
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UsageError, match="cannot listen"):
         asyncio.run(listen(ListIntake(), "acme", SyslogParams(tcp=f"127.0.0.1:{taken.getsockname()[1]}")))
+
+
+def test_a_closed_socket_is_told() -> None:
+    """Each listener that was asked for is up until it is closed; who watches sees the difference."""
+    intake = ListIntake()
+    seen: list[dict[str, bool]] = []
+
+    async def steps(found: SyslogListeners) -> None:
+        seen.append(found.up())
+
+    found = run(steps, intake, udp=ANY, tcp=ANY)
+    assert seen == [{"syslog_udp": True, "syslog_tcp": True}]
+    assert found.up() == {"syslog_udp": False, "syslog_tcp": False}
