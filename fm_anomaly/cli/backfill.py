@@ -47,12 +47,15 @@ def run(args: argparse.Namespace) -> int:
     from fm_anomaly.service.backfilling import backfill
     from fm_anomaly.service.running import ServiceParams
     from fm_anomaly.storage import default_path, open_store
+    from fm_anomaly.storage.sealing import key_from_outside
+    from fm_anomaly.storage.segments import SegmentParams
 
     folder = Path(args.data)
     settings = settings_of(args)
     readings, progress = open_files(args, args.files, "backfill")
     params, default_us = dated(settings.pipeline, readings)
-    service = replace(ServiceParams(), applier=ApplierParams(pipeline=params))
+    segments = replace(SegmentParams(), key=key_from_outside())
+    service = replace(ServiceParams(), applier=ApplierParams(pipeline=params), segments=segments)
     try:
         with open_store(args.db or default_path(folder)) as store:
             told = backfill(folder, store, readings, service, tenant=params.tenant, default_us=default_us)

@@ -51,7 +51,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _erase(args: argparse.Namespace, store: object) -> int:
-    import os
     from dataclasses import replace
     from pathlib import Path
     from typing import cast
@@ -65,13 +64,12 @@ def _erase(args: argparse.Namespace, store: object) -> int:
     from fm_anomaly.service.running import ServiceParams
     from fm_anomaly.storage import Store
     from fm_anomaly.storage.installation_key import default_key_file, make_key
-    from fm_anomaly.storage.segment_format import parse_key
+    from fm_anomaly.storage.sealing import key_from_outside
     from fm_anomaly.storage.segments import SegmentParams
 
-    segment_key = os.environ.get("FM_ANOMALY_SEGMENT_KEY")
     params = ServiceParams(
         applier=ApplierParams(pipeline=load_settings(args.config).pipeline),
-        segments=replace(SegmentParams(), key=parse_key(segment_key) if segment_key else None),
+        segments=replace(SegmentParams(), key=key_from_outside()),
     )
     folder = Path(args.data)
     with alone_in(folder):

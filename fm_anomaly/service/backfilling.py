@@ -67,7 +67,7 @@ def backfill(
         history.note(pipeline.advance(pipeline.windows.clock_us or 0))
         history.is_over = True
         found.applier.adopt(tenant, pipeline)
-        save(folder, found.applier, found.batch_ids, found.positions)
+        save(folder, found.applier, found.batch_ids, found.positions, params.segments.key)
 
     scan(sources, pipeline=history.pipeline, default_us=default_us, on_events=history.note, before_end=keep)
     return history.summary()

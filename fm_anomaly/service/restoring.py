@@ -67,7 +67,7 @@ def restored(folder: Path, params: ApplierParams, id_params: BatchIdParams, key:
     Raises ConfigError or StoreError where segments cannot be read because of their key or permissions.
     """
     problems: list[str] = []
-    applier, ids, positions = _last_good(folder / "state", params, id_params, problems)
+    applier, ids, positions = _last_good(folder / "state", params, id_params, problems, key)
     reader = SegmentReader(folder / "log", key)
     last_seq, last_us, n = applier.seq, applier.last_us, 0
     for seq, payload in reader.entries(applier.seq):
@@ -92,22 +92,22 @@ def restored(folder: Path, params: ApplierParams, id_params: BatchIdParams, key:
 
 
 def _last_good(
-    folder: Path, params: ApplierParams, id_params: BatchIdParams, problems: list[str]
+    folder: Path, params: ApplierParams, id_params: BatchIdParams, problems: list[str], key: bytes | None
 ) -> tuple[Applier, BatchIds, Positions]:
     try:
-        saved = load_snapshot(folder)
+        saved = load_snapshot(folder, key)
         if saved is not None and saved.warning:
             problems.append(saved.warning)
             _LOG.warning(
                 "snapshot_damaged", problem=saved.warning, meaning="the one before it is used; nothing is lost"
             )
-            set_aside_damaged(folder)
+            set_aside_damaged(folder, key)
     except SnapshotError as exc:
         problems.append(str(exc))
         _LOG.warning(
             "snapshot_lost", problem=str(exc), meaning="learned state is lost; what the log still holds is worked on"
         )
-        set_aside_damaged(folder)
+        set_aside_damaged(folder, key)
         saved = None
     if saved is None:
         return Applier(params, _tell), BatchIds(id_params), Positions()
@@ -127,7 +127,7 @@ class Saved:
     part_bytes: dict[str, int]
 
 
-def save(folder: Path, applier: Applier, ids: BatchIds, positions: Positions) -> Saved:
+def save(folder: Path, applier: Applier, ids: BatchIds, positions: Positions, key: bytes | None = None) -> Saved:
     """Save a snapshot with the position that it stands at. Raises UsageError where it cannot be."""
     sizes: dict[str, int] = {}
 
@@ -145,7 +145,7 @@ def save(folder: Path, applier: Applier, ids: BatchIds, positions: Positions) ->
         "batch_ids": packed("batch_ids", ids.snapshot(applier.seq)),
         "places": positions.snapshot(),
     }
-    return Saved(save_snapshot(folder / "state", Snapshot(sections, _DIGEST), {}), sizes)
+    return Saved(save_snapshot(folder / "state", Snapshot(sections, _DIGEST), {}, key), sizes)
 
 
 def _tell(event: str, fields: dict[str, Any]) -> None:

@@ -278,7 +278,13 @@ class Worker:
         self._tried_at, self._bytes_since = time.monotonic(), 0
         try:
             with self.span("snapshot"):
-                saved = save(self._folder, self.applier, self._found.batch_ids, self._found.positions)
+                saved = save(
+                    self._folder,
+                    self.applier,
+                    self._found.batch_ids,
+                    self._found.positions,
+                    self._writer.params.key,
+                )
         except FmAnomalyError as exc:
             self._n_snapshot_failures += 1
             _LOG.warning("snapshot_failed", reason=str(exc), meaning="segments are kept until one succeeds")

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from fm_anomaly.errors import StoreError
 from fm_anomaly.storage import tables
+from fm_anomaly.storage.sealing import key_from_outside, use_key
 from fm_anomaly.storage.upgrading import stored_version, upgrade
 
 _BUSY_TIMEOUT_MS = 10_000
@@ -71,9 +72,10 @@ def default_path(data_dir: Path) -> Path:
     return data_dir / "fm_anomaly.db"
 
 
-def open_store(path_or_url: Path | str) -> Store:
+def open_store(path_or_url: Path | str, key: bytes | None = None) -> Store:
     """Open the store at a path, an ``sqlite:///…`` or a ``postgresql://…`` URL.
 
+    Samples and evidence are sealed under `key`, by default that of FM_ANOMALY_SEGMENT_KEY; without one they are not.
     Folder and tables are made where absent; tables of an earlier release are upgraded. Raises StoreError where it
     is another database, no database, or of a later release's tables.
     """
@@ -81,6 +83,7 @@ def open_store(path_or_url: Path | str) -> Store:
     with _as_store_error("open"):
         store = Store(_postgresql(url) if url.get_backend_name() == "postgresql" else _sqlite(url))
         try:
+            use_key(store.engine, key if key is not None else key_from_outside())
             _prepare(store)
         except BaseException:
             store.close()

@@ -14,6 +14,7 @@ from typing import Any
 
 from fm_anomaly.core.state import Snapshot
 from fm_anomaly.errors import SnapshotError, UsageError
+from fm_anomaly.storage.sealing import is_sealed, seal, unseal
 
 _NEWEST = "pipeline.snapshot"
 _BEFORE = "pipeline.snapshot.before"
@@ -29,13 +30,13 @@ class Saved:
     warning: str = ""
 
 
-def save_snapshot(folder: Path, snapshot: Snapshot, positions: Mapping[str, Any]) -> int:
+def save_snapshot(folder: Path, snapshot: Snapshot, positions: Mapping[str, Any], key: bytes | None = None) -> int:
     """Write `snapshot` with `positions` (plain values by source name) into `folder`; a crash leaves the old or the new.
 
     Return its size in bytes. Raises UsageError when the folder cannot be written.
     """
     whole = replace(snapshot, sections={**snapshot.sections, _POSITIONS: dict(positions)})
-    raw = whole.to_bytes()
+    raw = whole.to_bytes() if key is None else seal(key, whole.to_bytes())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         aside = folder / f"{_NEWEST}.new"
@@ -54,7 +55,7 @@ def save_snapshot(folder: Path, snapshot: Snapshot, positions: Mapping[str, Any]
     return len(raw)
 
 
-def set_aside_damaged(folder: Path) -> list[str]:
+def set_aside_damaged(folder: Path, key: bytes | None = None) -> list[str]:
     """Rename the snapshots of `folder` that cannot be read, so that they are not kept as good ones; return their names.
 
     The one before a damaged newest one becomes the newest.
@@ -64,7 +65,7 @@ def set_aside_damaged(folder: Path) -> list[str]:
         path = folder / name
         try:
             if path.exists():
-                Snapshot.from_bytes(path.read_bytes())
+                Snapshot.from_bytes(_plain(path, key))
         except SnapshotError:
             path.replace(folder / f"{name}.damaged")
             damaged.append(name)
@@ -74,7 +75,7 @@ def set_aside_damaged(folder: Path) -> list[str]:
     return damaged
 
 
-def load_snapshot(folder: Path) -> Saved | None:
+def load_snapshot(folder: Path, key: bytes | None = None) -> Saved | None:
     """Return the last good snapshot of `folder`, None where there is none yet.
 
     Raises SnapshotError when there are files but none can be read.
@@ -85,7 +86,7 @@ def load_snapshot(folder: Path) -> Saved | None:
         if not path.exists():
             continue
         try:
-            snapshot = Snapshot.from_bytes(path.read_bytes())
+            snapshot = Snapshot.from_bytes(_plain(path, key))
         except SnapshotError as exc:
             problems.append(f"{path}: {exc}")
             continue
@@ -94,6 +95,12 @@ def load_snapshot(folder: Path) -> Saved | None:
     if problems:
         raise SnapshotError("; ".join(problems))
     return None
+
+
+def _plain(path: Path, key: bytes | None) -> bytes:
+    """Return a file's bytes, unsealed. Raises StoreError without their key: they are whole, and not to be set aside."""
+    raw = path.read_bytes()
+    return unseal(key, raw) if is_sealed(raw) else raw
 
 
 def _private(path: str, flags: int) -> int:

@@ -29,6 +29,8 @@ from sqlalchemy import (
     true,
 )
 
+from fm_anomaly.storage.sealing import SealedJson, SealedText
+
 REVISION = "0004"
 """The migration that makes what stands below."""
 
@@ -127,7 +129,7 @@ alerts = Table(
     Column("subject", Text, nullable=False),
     Column("template_ids", JSON, nullable=False),
     Column("labels", JSON, nullable=False),
-    Column("evidence", JSON, nullable=False),
+    Column("evidence", SealedJson, nullable=False),
     _said("fingerprint", String(32)),
     _number("n_events"),
     _number("score", Float),
@@ -185,7 +187,7 @@ incidents = Table(
     Column("what", JSON, nullable=False),
     Column("alert_ids", JSON, nullable=False),
     Column("template_ids", JSON, nullable=False),
-    Column("evidence", JSON, nullable=False),
+    Column("evidence", SealedJson, nullable=False),
     # null where the series is read from `counts`
     Column("series", JSON, nullable=False),
     _structure("joined", "[]"),
@@ -213,7 +215,7 @@ templates = Table(
     Column("severity", SmallInteger, nullable=False),
     Column("first_us", BigInteger),
     Column("last_us", BigInteger),
-    Column("sample", Text, nullable=False),
+    Column("sample", SealedText, nullable=False),
     Column("aliases", JSON, nullable=False),
     _said("birth_text"),
     Column("is_coarse", Boolean, nullable=False, server_default=false()),
@@ -273,7 +275,7 @@ samples = Table(
     Column("source", Text, nullable=False),
     Column("line", BigInteger, nullable=False),
     Column("ts_us", BigInteger),
-    Column("text", Text, nullable=False),
+    Column("text", SealedText, nullable=False),
 )
 Index("samples_by_time", samples.c.tenant, samples.c.at_us)
 
@@ -394,7 +396,7 @@ outbox = Table(
     # fire, update, resolve
     Column("action", String(32), nullable=False),
     # a notice: core/notices.py
-    Column("payload", JSON, nullable=False),
+    Column("payload", SealedJson, nullable=False),
     # event time of what is told
     Column("created_us", BigInteger, nullable=False),
     # storage/outbox.py: State
