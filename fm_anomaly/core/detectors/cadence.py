@@ -24,6 +24,7 @@ class CadenceParams:
     min_gaps, min_gaps_long: gaps before a cadence is believed, and where they are half a day and longer.
     min_span_gaps: it must have been seen for so many gaps, or for a day: what stops at night is no cadence.
     alike: how far gaps may lie from the middle one, as a share of it.
+    rounding: standard deviation, in buckets, that gaps have from being whole buckets.
     clock_change_s: what is added for gaps of two hours and longer, for local time may skip or repeat an hour.
     """
 
@@ -34,6 +35,7 @@ class CadenceParams:
     min_span_gaps: int = 24
     max_gaps: int = 24
     alike: float = 0.15
+    rounding: float = 0.6
     least_spread: float = 0.5
     clock_change_s: int = 3720
 
@@ -69,7 +71,11 @@ class CadenceDetector:
         if self.onset - self.first < min(p.min_span_gaps * middle, day):
             return 0.0
         slack = max(p.alike * middle, 1.0)
-        return middle if all(abs(gap - middle) <= slack for gap in self.gaps) else 0.0
+        if not all(abs(gap - middle) <= slack for gap in self.gaps):
+            return 0.0
+        # of short gaps, a few buckets of chance lie within a bucket of one another: whole buckets alone spread less
+        spread = sqrt(sum((gap - middle) ** 2 for gap in self.gaps) / n)
+        return middle if spread <= max(p.alike * middle, p.rounding) else 0.0
 
     def score_one(self, at: int, x: float) -> Reading:
         """Return a reading for bucket ``at``; quiet unless ``x`` is 0 and the beat is long overdue."""
