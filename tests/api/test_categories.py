@@ -85,7 +85,7 @@ def test_a_name_shows_at_once_and_is_taken_back(server: Server) -> None:
     assert server.client.post(f"{path}/rename", json={"name": "prices <b>down</b>"}).status_code == 200
     assert [(each["name"], each["is_named"]) for each in categories(server)] == [("prices <b>down</b>", True)]
     assert "<b>down" not in server.get("/categories").text
-    assert server.get(f"{API}/audit").json()[0]["kind"] == "rename_category"
+    assert server.get(f"{API}/audit").json()[0]["action"] == "rename_category"
     assert server.client.post(f"{path}/undo", json={}).status_code == 200
     assert categories(server)[0]["name"] == one["name"]
     assert server.client.post(f"{path}/merge", json={"into": one["category_id"]}).status_code == 409
