@@ -52,6 +52,8 @@ TOKENS: tuple[TokenForm, ...] = (
     *_forms("stripe_key", ("sk_live_", "sk_test_", "rk_live_", "rk_test_"), r"[A-Za-z0-9]{16,255}"),
     *_forms("stripe_key", ("whsec_",), r"[A-Za-z0-9+/]{24,128}={0,2}"),
     *_forms("llm_key", ("sk-",), r"(?=[A-Za-z_-]{0,60}[0-9])[\w-]{20,255}"),
+    # a key of our own (storage.keys)
+    *_forms("fm_anomaly_key", ("fma_",), r"[a-z2-7]{8}_[a-z2-7]{52}"),
     *_forms("npm_token", ("npm_",), r"[A-Za-z0-9]{36}"),
     *_forms("pypi_token", ("pypi-",), r"[\w-]{40,400}"),
     *_forms("sendgrid_key", ("SG.",), r"[\w-]{16,64}\.[\w-]{16,128}"),
@@ -276,7 +278,7 @@ def redact_cards(text: str, counts: Counts, numbers: list[str]) -> str:
         quote = _quote_for_number(text, at, end)
         return at, end, quote + mark("card", counts) + quote
 
-    for number in dict.fromkeys(found if found[0].isdigit() else found[1:] for found in numbers):
+    for number in dict.fromkeys(found if found[0] in _DOUBLED else found[1:] for found in numbers):
         if _luhn(number):
             text = each(text, number, replace)
     return text
