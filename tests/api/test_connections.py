@@ -34,7 +34,7 @@ async def slow_app(scope: Scope, receive: Receive, send: Send) -> None:
 def port() -> Iterator[int]:
     """A server whose patience is short."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(slow_app, http=Hasty, log_level="error", lifespan="off", h11_max_incomplete_event_size=8192)
+    config = uvicorn.Config(slow_app, http=Hasty, log_config=None, lifespan="off", h11_max_incomplete_event_size=8192)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
     thread.start()

@@ -70,7 +70,7 @@ def running(folder: Path, *, has_syslog: bool = False) -> Iterator[Receiver]:
     with open_store(folder / "s.db") as store:
         intake = ListIntake()
         app = create_app(store, intake=intake)
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False))
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
         found = Receiver(0, intake)
         ready = threading.Event()
 

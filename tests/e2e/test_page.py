@@ -97,6 +97,14 @@ class Tab:
         return self.page
 
 
+@pytest.fixture(scope="module")
+def category(server: Server) -> str:
+    """The page of a category of error, after the service has run its job once."""
+    assert server.client.post("/api/v1/categories/run", json={}).status_code == 202
+    eventually(lambda: has(server, "/api/v1/categories"), within_s=120)
+    return f"/categories/{server.client.get('/api/v1/categories').json()[0]['category_id']}"
+
+
 @pytest.fixture
 def tab(browser: Any, server: Server) -> Iterator[Callable[..., Tab]]:
     """Opens tabs; a complaint on any of their consoles fails the test."""
@@ -127,10 +135,12 @@ def template_of(server: Server) -> str:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 820, 1400])
-def test_every_page_fits_and_is_quiet(server: Server, tab: Callable[..., Tab], width: int, scheme: str) -> None:
+def test_every_page_fits_and_is_quiet(
+    server: Server, category: str, tab: Callable[..., Tab], width: int, scheme: str
+) -> None:
     """No page scrolls sideways, none complains on the console; with FM_ANOMALY_SHOTS=DIR each is kept as a picture."""
     this = tab(width=width, scheme=scheme)
-    for path in (*PAGES, f"/incidents/{incident_of(server)}", template_of(server)):
+    for path in (*PAGES, "/categories", category, f"/incidents/{incident_of(server)}", template_of(server)):
         page = this.open(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         if shots := os.environ.get("FM_ANOMALY_SHOTS"):
@@ -187,6 +197,19 @@ def test_a_template_gets_a_name(server: Server, tab: Callable[..., Tab]) -> None
     assert "price service down" in page.inner_text("table")
 
 
+def test_a_category_gets_a_name(category: str, tab: Callable[..., Tab]) -> None:
+    """Renaming shows at once, here and in the list; a run may be asked for from there."""
+    page = tab().open(category)
+    page.fill("input[name=name]", "price <service> down")
+    page.click("text=Rename")
+    page.wait_for_selector("h1:has-text('price <service> down')", timeout=FOREVER_MS)
+    page.click("text=Categories >> nth=0")
+    page.wait_for_selector("h2:has-text('price <service> down')", timeout=FOREVER_MS)
+    page.click("text=Run now")
+    page.wait_for_selector("button:text-is('Run now'):enabled", timeout=120_000)
+    page.wait_for_selector("h2:has-text('price <service> down')", timeout=FOREVER_MS)
+
+
 def test_search_finds_and_escapes(tab: Callable[..., Tab]) -> None:
     """What is typed comes back as text."""
     page = tab().open("/templates")
@@ -217,37 +240,69 @@ def test_an_error_is_told_and_nothing_is_lost(server: Server, tab: Callable[...,
     this.complaints[:] = [text for text in this.complaints if "the server responded with a status of 4" not in text]
 
 
-def test_news_shows_without_a_reload(server: Server, tab: Callable[..., Tab]) -> None:
+def test_news_shows_without_a_reload(browser: Any, tmp_path: Path) -> None:
     """An incident that begins while the page is open appears in the list."""
-    page = tab().open("/incidents")
-    page.wait_for_selector("#live.on", timeout=FOREVER_MS)
-    before = page.locator("article").count()
-    now = datetime.now(UTC)
-    lines = [f"{now:%Y-%m-%d %H:%M:%S} ERROR [mail] cannot reach the relay, letter {i} kept" for i in range(40)]
-    send(server, "".join(f"{line}\n" for line in lines))
-    page.wait_for_function("n => document.querySelectorAll('article').length > n", arg=before, timeout=FOREVER_MS)
-    assert "cannot reach the relay" in page.inner_text("main")
+    # a server of its own: what begins while the silence of another one is told may be one matter with it
+    with Server(tmp_path) as server:
+        send(server, log_ending_now())
+        eventually(lambda: has(server, "/api/v1/incidents"))
+        opened = Tab(browser, server)
+        page = opened.open("/incidents")
+        page.wait_for_selector("#live.on", timeout=FOREVER_MS)
+        before = page.locator("article").count()
+        now = datetime.now(UTC)
+        lines = [f"{now:%Y-%m-%d %H:%M:%S} ERROR [mail] cannot reach the relay, letter {i} kept" for i in range(40)]
+        send(server, "".join(f"{line}\n" for line in lines))
+        page.wait_for_function("n => document.querySelectorAll('article').length > n", arg=before, timeout=FOREVER_MS)
+        assert "cannot reach the relay" in page.inner_text("main")
+        opened.context.close()
+        assert opened.complaints == []
 
 
-def test_nothing_serious_for_those_who_cannot_see(server: Server, tab: Callable[..., Tab]) -> None:
-    """axe-core (from npm) finds nothing serious or critical on any page, in either theme."""
+@pytest.fixture
+def serious() -> Callable[[Any], list[tuple[str, str]]]:
+    """What axe-core (from npm) finds serious or critical on an open page."""
     modules = os.environ.get("FM_ANOMALY_NPM")
     axe = Path(modules or "/nowhere") / "node_modules" / "axe-core" / "axe.min.js"
     if not axe.is_file():
         pytest.skip("no axe-core: npm install --prefix FOLDER what .ci/npm.txt lists, then FM_ANOMALY_NPM=FOLDER")
-    found = []
+    script = axe.read_text()
+
+    def look(page: Any) -> list[tuple[str, str]]:
+        page.evaluate(script)
+        told = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        bad = (v for v in told["violations"] if v["impact"] in ("serious", "critical"))
+        return [(v["id"], v["nodes"][0]["html"][:200]) for v in bad]
+
+    return look
+
+
+def test_nothing_serious_for_those_who_cannot_see(
+    server: Server, category: str, tab: Callable[..., Tab], serious: Callable[[Any], list[tuple[str, str]]]
+) -> None:
+    """axe-core finds nothing serious or critical on any page, in either theme."""
+    found = {}
     for scheme in ("light", "dark"):
         this = tab(scheme=scheme)
-        for path in (*PAGES, f"/incidents/{incident_of(server)}", template_of(server)):
-            page = this.open(path)
-            page.evaluate(axe.read_text())
-            told = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-            found += [
-                (path, scheme, v["id"], v["nodes"][0]["html"][:200])
-                for v in told["violations"]
-                if v["impact"] in ("serious", "critical")
-            ]
-    assert found == []
+        for path in (*PAGES, "/categories", category, f"/incidents/{incident_of(server)}", template_of(server)):
+            found[path, scheme] = serious(this.open(path))
+    assert {where: bad for where, bad in found.items() if bad} == {}
+
+
+def test_nothing_serious_where_one_signs_in(
+    browser: Any, tmp_path: Path, serious: Callable[[Any], list[tuple[str, str]]]
+) -> None:
+    """The same for the form that asks for a key, also when it has refused one."""
+    with Server(tmp_path, environ={"FM_ANOMALY_TOKEN": "a-token-of-more-than-16"}) as server:
+        for scheme in ("light", "dark"):
+            opened = Tab(browser, server, scheme=scheme)
+            page = opened.open("/sign-in")
+            assert serious(page) == []
+            page.fill("input[name=key]", "fma_wrong")
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#problem", timeout=FOREVER_MS)
+            assert serious(page) == []
+            opened.context.close()
 
 
 def test_the_page_asks_nobody_else(server: Server) -> None:

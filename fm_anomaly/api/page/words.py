@@ -69,6 +69,11 @@ def shown(text: str) -> str:
     return terminal(text)
 
 
+def laid_out(text: str) -> str:
+    """Return the same for `<pre>`: a traceback keeps its lines."""
+    return terminal(text, keep_layout=True)
+
+
 def spark(values: Sequence[float], width: int = 120, height: int = 24) -> Markup:
     """Return a small bar chart of values of one step each; empty where there is nothing to show."""
     if not values:
@@ -94,4 +99,4 @@ def lane(start: float, end: float, severity: str) -> Markup:
     )
 
 
-FILTERS = {f.__name__: f for f in (when, clock, machine, duration, compact, words, shown, spark, lane)}
+FILTERS = {f.__name__: f for f in (when, clock, machine, duration, compact, words, shown, laid_out, spark, lane)}
