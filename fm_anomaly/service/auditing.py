@@ -9,17 +9,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from fm_anomaly.errors import AuditError, FmAnomalyError, StoreError
 from fm_anomaly.logs import Log
+from fm_anomaly.service.beside import beside
 from fm_anomaly.storage import Store
 from fm_anomaly.storage.audit_head import FILE_NAME, keep
 from fm_anomaly.storage.installation_key import default_key_file, make_key
 
 _LOG = Log("audit")
 _EVERY_S = 1.0
-_JOIN_S = 10
 
 
 @contextmanager
@@ -31,19 +32,11 @@ def keeping_audit(store: Store, folder: Path, every_s: float = _EVERY_S) -> Iter
         _LOG.warning("audit_head_unsigned", reason=str(exc), meaning="that the last rows were cut is not found")
         yield
         return
-    ended = threading.Event()
-    thread = threading.Thread(
-        target=_run, args=(store, folder / FILE_NAME, key, ended, every_s), name="audit", daemon=True
-    )
-    thread.start()
-    try:
+    with beside("audit", partial(_run, store, folder / FILE_NAME, key, every_s)):
         yield
-    finally:
-        ended.set()
-        thread.join(_JOIN_S)
 
 
-def _run(store: Store, path: Path, key: bytes, ended: threading.Event, every_s: float) -> None:
+def _run(store: Store, path: Path, key: bytes, every_s: float, ended: threading.Event) -> None:
     is_last = False
     while True:
         try:

@@ -12,6 +12,9 @@ import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+
+from fm_anomaly.service.beside import beside
 
 EVERY_S = 600.0
 """Between two full collections: what leaks meanwhile are cycles that were not young any more when they fell apart."""
@@ -26,14 +29,10 @@ def collecting(every_s: float = EVERY_S) -> Iterator[None]:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_YOUNG, _NEVER)
-    ended = threading.Event()
-    thread = threading.Thread(target=_run, args=(every_s, ended), name="collector", daemon=True)
-    thread.start()
     try:
-        yield
+        with beside("collector", partial(_run, every_s), join_s=None):
+            yield
     finally:
-        ended.set()
-        thread.join()
         gc.set_threshold(*before)
         gc.unfreeze()
 

@@ -9,16 +9,17 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from fm_anomaly.core.retention import RetentionParams
 from fm_anomaly.errors import StoreError
 from fm_anomaly.ingest.clock import Clock, SystemClock
 from fm_anomaly.logs import Log
+from fm_anomaly.service.beside import beside
 from fm_anomaly.storage import Store
 from fm_anomaly.storage.retention import sweep
 
 _LOG = Log("retention")
-_JOIN_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,8 @@ class TidyingParams:
 def tidying(store: Store, params: TidyingParams | None = None, clock: Clock | None = None) -> Iterator[None]:
     """Forget what is old, in a thread, until the block ends."""
     params, clock = params or TidyingParams(), clock or SystemClock()
-    ended = threading.Event()
-    thread = threading.Thread(target=_run, args=(store, params, clock, ended), name="retention", daemon=True)
-    thread.start()
-    try:
+    with beside("retention", partial(_run, store, params, clock)):
         yield
-    finally:
-        ended.set()
-        thread.join(_JOIN_S)
 
 
 def _run(store: Store, params: TidyingParams, clock: Clock, ended: threading.Event) -> None:
