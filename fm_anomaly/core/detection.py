@@ -103,7 +103,9 @@ class Detection:
             tick_us = start_us + self._bucket_us if end_us is None else min(end_us, start_us + self._bucket_us)
             out += [self._anomaly(series, at, tick_us, finding, bucket.n_records, bucket.n_errors) for finding in found]
             self.sequences.note_records(bucket.stream, bucket.n_records)
-            beats = self._cadences.setdefault(bucket.stream, Cadences(self._limits.cadence))
+            beats = self._cadences.get(bucket.stream)
+            if beats is None:
+                beats = self._cadences[bucket.stream] = Cadences(self._limits.cadence)
             came = [t.template for t in bucket.templates if not t.is_degraded]
             missed = beats.close(at, came, is_restart=series.had_restart, is_whole=is_whole)
             found = [of_beat(series.templates, beat, self._bucket_us) for beat in missed]
