@@ -68,10 +68,14 @@ QUIET = Reading(Score(0.0, 0.0), 0, 0.0, 0.0, 0.0, 1, 0.0)
 class Decision:
     """What calibration made of a reading."""
 
-    is_anomaly: bool
-    is_onset: bool
-    """Whether the anomaly began with this bucket (False while it continues)."""
     reading: Reading
+    since_at: int = -1
+    """Bucket in which an anomaly that goes on was decided, from which on nothing is learned; -1 for one that begins."""
+
+    @property
+    def is_onset(self) -> bool:
+        """Whether the anomaly began with this bucket."""
+        return self.since_at < 0
 
 
 Shape = tuple[int, str, int, int]
@@ -122,7 +126,7 @@ class Finding:
     stray_us: int = 0
     """How long before its start a new error was first seen, in strays."""
     since_at: int = -1
-    """Bucket in which an anomaly that goes on was decided, from which on nothing is learned; -1 for a new one."""
+    """That of its decision."""
     sessions: OddSessions | None = None
 
 

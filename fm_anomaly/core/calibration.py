@@ -123,7 +123,7 @@ class Watch(Generic[D]):
         self.direction, self.calm, self.typical = reading.direction, 0, x
         self.detector.isolate(reading.window)
         self.detector.hold(at)
-        return Decision(True, True, reading)
+        return Decision(reading)
 
     def _is_known(self, at: int, reading: Reading) -> bool:
         """Note a surprise, or half of one, in the rhythm, and return whether it is none."""
@@ -143,7 +143,7 @@ class Watch(Generic[D]):
             reading = self.detector.view_one(at, x)
             self.detector.hold(at)
             self.last, self.calm, self.typical = at, 0, _blend(self.typical, x)
-            return Decision(True, False, reading)
+            return Decision(reading, self.since)
         self.calm += at - self.last if self.calm == 0 else 1
         if self.calm >= self.calm_buckets:
             self.since = -1

@@ -183,8 +183,8 @@ class StreamSeries:
         if decision.is_onset and self.rate.direction > 0:
             self.rate.detector.note_peak(n)
         start_us = bucket.start_us - (reading.window - 1) * (bucket.end_us - bucket.start_us)
-        since = -1 if decision.is_onset else self.rate.since
-        return [Finding(kind, "", reading, decision.is_onset, start_us, bucket.n_records, since_at=since)]
+        since_at = decision.since_at
+        return [Finding(kind, "", reading, decision.is_onset, start_us, bucket.n_records, since_at=since_at)]
 
     def _share(self, at: int, bucket: ClosedBucket) -> list[Finding]:
         decision = self.share.step(at, (float(bucket.n_errors), float(bucket.n_records)))
@@ -192,9 +192,8 @@ class StreamSeries:
             return []
         worst = max(bucket.templates, key=lambda t: (t.n_errors, -t.template), default=None)
         start_us = self._error_start(bucket, decision.reading.window)
-        kind, onset = AnomalyKind.ERROR_SPIKE, decision.is_onset
-        since = -1 if onset else self.share.since
-        return [Finding(kind, "", decision.reading, onset, start_us, bucket.n_errors, worst, since_at=since)]
+        kind, onset, since_at = AnomalyKind.ERROR_SPIKE, decision.is_onset, decision.since_at
+        return [Finding(kind, "", decision.reading, onset, start_us, bucket.n_errors, worst, since_at=since_at)]
 
     def _error_start(self, bucket: ClosedBucket, window: int) -> int:
         if window > 1:
@@ -343,9 +342,8 @@ class StreamSeries:
         kind = AnomalyKind.ERROR_SPIKE if 2 * seen.n_errors >= seen.count else AnomalyKind.VOLUME_SPIKE
         window = min(decision.reading.window, at - began + 1)
         start_us = seen.first_us if window == 1 else self._error_start(bucket, window)
-        reading, onset = decision.reading, decision.is_onset
-        since = -1 if onset else series.burst.since
-        return [Finding(kind, seen.template_id, reading, onset, start_us, seen.count, seen, since_at=since)]
+        reading, onset, since_at = decision.reading, decision.is_onset, decision.since_at
+        return [Finding(kind, seen.template_id, reading, onset, start_us, seen.count, seen, since_at=since_at)]
 
     def _operation(self, at: int, operation: str, durations: tuple[float, ...], bucket: ClosedBucket) -> list[Finding]:
         watch = self.operations.get(operation)
@@ -360,9 +358,8 @@ class StreamSeries:
             return []
         reading = decision.reading
         start_us = bucket.start_us - (reading.window - 1) * self._params.bucket_s * 1_000_000
-        kind = AnomalyKind.LATENCY
-        since = -1 if decision.is_onset else watch.since
-        return [Finding(kind, operation, reading, decision.is_onset, start_us, len(durations), since_at=since)]
+        kind, since_at = AnomalyKind.LATENCY, decision.since_at
+        return [Finding(kind, operation, reading, decision.is_onset, start_us, len(durations), since_at=since_at)]
 
     def early_gates(self) -> tuple[int, int]:
         """Return from how many records, and how many errors, in the trailing window on `early` is worth a call."""
@@ -469,8 +466,7 @@ class StreamSeries:
         self.n_records, self.overflow = state["counts"]
         self.fast.peak, self.fast_errors.peak = state["fast"]
         rate = RateDetector.restore(state["rate"][0], limits.rate)
-        self.rate = self._watch(rate, limits.rate.limit, Rhythm(limits.rhythm))
-        self.rate.restore(state["rate"])
+        self.rate = self._rewatch(rate, state["rate"], limits.rate, Rhythm(limits.rhythm))
         share = ShareDetector.restore(state["share"][0], limits.share)
         self.share = self._rewatch(share, state["share"], limits.share)
         self.silence = SilenceDetector.restore(state["silence"], limits.silence)
@@ -483,8 +479,8 @@ class StreamSeries:
             self.operations[operation] = self._rewatch(detector, watch, limits.latency)
         return self
 
-    def _rewatch(self, detector: D, state: list[Any], limits: Any) -> Watch[D]:
-        watch = self._watch(detector, limits.limit)
+    def _rewatch(self, detector: D, state: list[Any], limits: Any, rhythm: Rhythm | None = None) -> Watch[D]:
+        watch = self._watch(detector, limits.limit, rhythm)
         watch.restore(state)
         return watch
 
