@@ -182,11 +182,12 @@ def normalize(shape: str, masks: Sequence[Mask] = MASKS) -> Normalized:
     How many digits a lone number has makes no other event: shapes that differ in that alone are worked out once.
     """
     lone = shape if _MONTH_OR_DAY.search(shape) else _LONE_NUMBER.sub("0", shape)
-    return _normalized(lone) if masks is MASKS else _worked_out(lone, masks)
+    return normalized_form(lone) if masks is MASKS else _worked_out(lone, masks)
 
 
 @lru_cache(maxsize=65_536)
-def _normalized(shape: str) -> Normalized:
+def normalized_form(shape: str) -> Normalized:
+    """Return the form of a shape whose lone numbers are told alike; remembered, for it is pure."""
     return _worked_out(shape, MASKS)
 
 
