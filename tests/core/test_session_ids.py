@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fm_anomaly.core.session_ids import ids_in
 
@@ -40,3 +42,28 @@ def test_an_id_is_found(body: str, found: str) -> None:
 def test_what_is_no_id_is_left(body: str) -> None:
     """Numbers, times, paths, hosts and words name no session."""
     assert ids_in(pl.Series([body])).to_list() == [None]
+
+
+_PARTS = (
+    *("request_id=", "traceId", " id", "ID", ": ", "=", "'", "req-", "abc", "blk_-", "1234567", "123456", "12345", "_"),
+    *(
+        "deadbeefdeadbeef",
+        "DEADBEEFDEADBEEF",
+        "3f2b8c1e-1111-4222-8333-944445555666",
+        "-",
+        " ",
+        ".",
+        ",",
+        "(",
+        "]",
+        "x",
+    ),
+    *("transaction-id", "tran\u017faction_id", "\t", "é", "\x1f", "\u00a0", "_9f31c2aa77bb", "0" * 70),
+)
+
+
+@given(st.lists(st.lists(st.sampled_from(_PARTS), max_size=8).map("".join), min_size=1, max_size=8))
+def test_few_messages_are_read_as_many_are(bodies: list[str]) -> None:
+    """A loop over few messages finds what the column's engine does."""
+    many = ids_in(pl.Series([*bodies, *([None] * 300)], dtype=pl.String))
+    assert ids_in(pl.Series(bodies)).to_list() == many.to_list()[: len(bodies)]
