@@ -79,8 +79,10 @@ SYSLOG_PID = rf"^(?:{_B}+[^ \t]+{_B}+[^ \t:\[\]]+\[[0-9]+\]:{_B}?)"
 """The same with ISO time, where only a process id makes it certain."""
 SYSLOG_HOST = rf"^(?:{_B}+[^ \t]+{_B}+)"
 REDIS = rf"^(?:{_B}+[.\-*#]{_B})"
-PADDED_LEVEL = r"^[ ]\[(?:debug    |info     |warning  |error    |critical |exception|notset   )\] "
-"""structlog's console form: the level padded to nine."""
+PADDED_LEVELS = tuple(
+    f" [{word:9s}] " for word in ("debug", "info", "warning", "error", "critical", "exception", "notset")
+)
+"""How a line of structlog's console form goes on: the level padded to nine."""
 
 DOTNET_PREFIX = r"^(?:trce|dbug|info|warn|fail|crit): "
 DOTNET = r"^(?:trce|dbug|info|warn|fail|crit): [A-Za-z][A-Za-z0-9_.`+]*\[[0-9]+\]$"

@@ -15,7 +15,7 @@ from fm_anomaly.core.calendar import Bytes, Ints
 from fm_anomaly.core.console_lines import console_frame
 from fm_anomaly.core.line_fields import line_frame
 from fm_anomaly.core.messages import body_of, fill_severity, request_columns
-from fm_anomaly.core.text_batch import TextBatch
+from fm_anomaly.core.text_batch import FEW, TextBatch, cut
 from fm_anomaly.core.text_stamps import LETTER, PRIORITY, TOKEN, utc_columns
 from fm_anomaly.core.timestamps import Stamps
 
@@ -28,7 +28,7 @@ def stamped_frames(batch: TextBatch, stamps: Stamps, rows: Ints, positions: Ints
     """Return line frames of lines with a timestamp: read their headers step by step."""
     texts = batch.rows(rows)
     offsets = stamps.end - batch.starts[rows]
-    rest = pl.select(pl.lit(texts).str.slice(pl.Series(offsets), _HEADER_CHARS)).to_series()
+    rest = cut(texts, offsets, _HEADER_CHARS)
     times = pl.DataFrame(utc_columns(batch, stamps))
     out = _Found(len(rows))
     kinds = _kinds(stamps, marks, batch.buffer[batch.starts[rows]], positions, batch)
@@ -87,7 +87,12 @@ def _kinds(stamps: Stamps, marks: Ints, lead: Bytes, positions: Ints, batch: Tex
 
 
 def _console_rows(rest: pl.Series) -> Ints:
-    return np.flatnonzero(rest.str.contains(formats.PADDED_LEVEL).to_numpy())
+    if len(rest) <= FEW:
+        return np.flatnonzero([text.startswith(formats.PADDED_LEVELS) for text in rest.to_list()])
+    return np.flatnonzero(rest.str.contains(_PADDED_LEVEL).to_numpy())
+
+
+_PADDED_LEVEL = "^(?:" + "|".join(level.replace("[", r"\[") for level in formats.PADDED_LEVELS) + ")"
 
 
 def _header_steps(rest: pl.Series, kinds: Ints, out: _Found) -> None:
@@ -101,7 +106,7 @@ def _header_steps(rest: pl.Series, kinds: Ints, out: _Found) -> None:
         if not len(rows):
             continue
         some = rest if len(rows) == len(rest) else rest[rows]
-        lengths = (some.str.len_chars() - some.str.replace(pattern, "").str.len_chars()).to_numpy().astype(np.int64)
+        lengths = _lengths(some, pattern)
         if pattern is not formats.NO_LEVEL:
             hit = lengths > 0
             if not hit.any():
@@ -109,8 +114,22 @@ def _header_steps(rest: pl.Series, kinds: Ints, out: _Found) -> None:
             if not hit.all():
                 rows, lengths = rows[hit], lengths[hit]
                 some = some.filter(pl.Series(hit))
-        headers = pl.select(pl.lit(some).str.slice(0, pl.Series(lengths))).to_series().to_list()
-        _read_headers(headers, rows, read, out)
+        _read_headers(_first_chars(some, lengths), rows, read, out)
+
+
+def _lengths(texts: pl.Series, pattern: str) -> Ints:
+    """Return how many characters of each text's beginning a pattern takes."""
+    rest = texts.str.replace(pattern, "")
+    if len(texts) <= FEW:
+        return np.array([len(a) - len(b) for a, b in zip(texts.to_list(), rest.to_list(), strict=True)], np.int64)
+    lengths: Ints = (texts.str.len_chars() - rest.str.len_chars()).to_numpy().astype(np.int64)
+    return lengths
+
+
+def _first_chars(texts: pl.Series, lengths: Ints) -> list[str]:
+    if len(texts) <= FEW:
+        return [text[:n] for text, n in zip(texts.to_list(), lengths.tolist(), strict=True)]
+    return pl.select(pl.lit(texts).str.slice(0, pl.Series(lengths))).to_series().to_list()
 
 
 def _read_headers(headers: list[str], rows: Ints, read: Callable[[str], formats.Header], out: _Found) -> None:
@@ -168,12 +187,12 @@ def _plain_frame(
     """Build the line frame of headers that the cascade has read."""
     severity = out.severity
     _severity_before(batch, rows, before, out)
-    cut = offsets + out.length
+    begins = offsets + out.length
     services, names = out.label(0, keep), out.label(1, keep)
     if len(keep) < len(rows):
         texts, times, rows = texts[keep], times[keep], rows[keep]
-        cut, severity = cut[keep], severity[keep]
-    body = body_of(texts, cut)
+        begins, severity = begins[keep], severity[keep]
+    body = body_of(texts, begins)
     columns: dict[str, object] = {"service": services, "format": names, "body": body}
     fill_severity(body, severity)
     columns.update(request_columns(body, severity))

@@ -50,6 +50,9 @@ DEFAULTS: dict[str, object] = {
 }
 """Values of columns that a format leaves out; the others are null."""
 
+_ONES = {name: pl.Series(name, [DEFAULTS.get(name)], dtype=dtype) for name, dtype in LINE_SCHEMA.items()}
+"""One row of each column that a format leaves out."""
+
 MAX_BODY = 8192
 """Characters of the first line that are kept as the body; the record's raw text has all of it."""
 
@@ -64,10 +67,9 @@ def line_frame(index: Ints, columns: Mapping[str, pl.Series | Sequence[object] |
             series.append((value if value.dtype == dtype else value.cast(dtype)).alias(name))
         elif isinstance(value, list | np.ndarray):
             series.append(pl.Series(name, value, dtype=dtype))
-        elif value is None:
-            series.append(pl.Series(name, [None], dtype=dtype).new_from_index(0, n))
         else:
-            series.append(pl.Series(name, [value], dtype=dtype).new_from_index(0, n))
+            one = _ONES[name] if name not in columns else pl.Series(name, [value], dtype=dtype)
+            series.append(one.new_from_index(0, n))
     return pl.DataFrame(series)
 
 

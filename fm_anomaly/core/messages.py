@@ -11,14 +11,23 @@ import polars as pl
 from fm_anomaly.core import access, formats, severities
 from fm_anomaly.core.calendar import Ints
 from fm_anomaly.core.line_fields import MAX_BODY
+from fm_anomaly.core.text_batch import FEW
 
 _ERROR = severities.WORDS["error"]
 
 
-def body_of(texts: pl.Series, cut: Ints) -> pl.Series:
-    """Return each text from its character `cut` on, without outer blanks; the whole text where none is left."""
-    body = pl.select(pl.lit(texts).str.slice(pl.Series(cut), MAX_BODY).str.strip_chars()).to_series()
-    empty = body.str.len_bytes() == 0
+_BLANKS = "\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""What Polars strips: Unicode's white space. Python strips the separators U+001C to U+001F too."""
+
+
+def body_of(texts: pl.Series, begins: Ints) -> pl.Series:
+    """Return each text from its character `begins` on, without outer blanks; the whole text where none is left."""
+    if len(texts) <= FEW:
+        pairs = zip(texts.to_list(), begins.tolist(), strict=True)
+        bodies = [text[at : at + MAX_BODY].strip(_BLANKS) or text[:MAX_BODY] for text, at in pairs]
+        return pl.Series(bodies, dtype=pl.String)
+    body = pl.select(pl.lit(texts).str.slice(pl.Series(begins), MAX_BODY).str.strip_chars()).to_series()
+    empty = body == ""
     if empty.any():
         body = pl.select(
             pl.when(pl.lit(empty)).then(pl.lit(texts).str.slice(0, MAX_BODY)).otherwise(pl.lit(body))
@@ -38,7 +47,10 @@ def fill_severity(body: pl.Series, severity: Ints) -> None:
 
 def request_columns(body: pl.Series, severity: Ints) -> dict[str, object]:
     """Return operation and status of messages that quote a request line; 5xx raises `severity` in place."""
-    rows = np.flatnonzero(body.str.contains(" HTTP/", literal=True).to_numpy())
+    if len(body) <= FEW:
+        rows = np.flatnonzero([" HTTP/" in text for text in body.to_list()])
+    else:
+        rows = np.flatnonzero(body.str.contains(" HTTP/", literal=True).to_numpy())
     if not len(rows):
         return {}
     rows = rows[body[rows].str.contains(formats.REQUEST).to_numpy()]

@@ -25,7 +25,7 @@ from fm_anomaly.core.line_fields import LINE_SCHEMA
 from fm_anomaly.core.lines import LineCutter
 from fm_anomaly.core.records import JoinedLines, LineCounts, to_records
 from fm_anomaly.core.redaction import RedactionParams, Redactor
-from fm_anomaly.core.text_batch import Clock, TextLines
+from fm_anomaly.core.text_batch import FEW, Clock, TextLines
 from fm_anomaly.core.text_lines import parse_text
 from fm_anomaly.errors import ConfigError
 
@@ -374,7 +374,7 @@ def _unnested(frames: list[pl.DataFrame], tz: str) -> list[pl.DataFrame]:
     out = []
     for frame in frames:
         body = frame["body"]
-        if not body.str.contains(_MAY_NEST).any():
+        if not _may_nest(body):
             out.append(frame)
             continue
         json_rows = np.flatnonzero((body.str.starts_with("{") & body.str.ends_with("}")).to_numpy())
@@ -395,6 +395,15 @@ def _unnested(frames: list[pl.DataFrame], tz: str) -> list[pl.DataFrame]:
         out.append(frame.filter(pl.Series(rest)))
         out.extend(_under_header(part, frame[part["index"].to_numpy()]) for part in inner)
     return [frame for frame in out if frame.height]
+
+
+def _may_nest(body: pl.Series) -> bool:
+    """Whether any message may be an object or pairs of its own."""
+    if len(body) <= FEW:
+        texts = [text for text in body.to_list() if text]
+        if not any(text[0] == "{" or "l=" in text or "severity=" in text for text in texts):
+            return False
+    return bool(body.str.contains(_MAY_NEST).any())
 
 
 def _under_header(inner: pl.DataFrame, outer: pl.DataFrame) -> pl.DataFrame:

@@ -22,6 +22,7 @@ _FEW = 256
 """Rows that Python counts sooner than a call of Polars begins."""
 
 Columns = dict[str, pl.Series]
+_NULLS: Columns = {name: pl.Series(name, [None], dtype=dtype) for name, dtype in RECORD_SCHEMA.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,9 @@ def to_records(joined: JoinedLines, lines: LineCounts, counts: IntakeCounts) -> 
 
 def _frame(columns: Columns, n: int) -> pl.DataFrame:
     series = []
-    for name, dtype in RECORD_SCHEMA.items():
+    for name in RECORD_SCHEMA:
         values = columns.get(name)
-        if values is None:
-            values = pl.Series([None], dtype=dtype).new_from_index(0, n)
-        series.append(values.alias(name))
+        series.append(_NULLS[name].new_from_index(0, n) if values is None else values.alias(name))
     return pl.DataFrame(series)
 
 

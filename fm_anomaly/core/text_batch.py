@@ -16,6 +16,10 @@ from fm_anomaly.core.calendar import Bytes, Ints
 
 TOKEN_BYTES = 64
 """Longest first token that may stand before a timestamp."""
+FEW = 256
+"""Rows up to which a loop over strings is sooner done than a column's engine begins: 0.1 ms a call."""
+_SMALL_BYTES = 65_536
+_LINE_END = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,10 @@ class TextLines:
         if text is None:
             text = "\n".join([*series.to_list(), ""]).encode()
         buffer = np.frombuffer(text, dtype=np.uint8)
-        ends = np.cumsum(series.str.len_bytes().to_numpy().astype(np.int64) + 1) - 1
+        if len(buffer) < _SMALL_BYTES:
+            ends = np.flatnonzero(buffer == _LINE_END)
+        else:
+            ends = np.cumsum(series.str.len_bytes().to_numpy().astype(np.int64) + 1) - 1
         starts = np.empty_like(ends)
         starts[0], starts[1:] = 0, ends[:-1] + 1
         return cls(series, buffer, starts, ends)
@@ -55,6 +62,14 @@ class TextLines:
     def some(self, rows: Ints) -> TextLines:
         """Return the lines at `rows` (all of them: itself)."""
         return self if len(rows) == len(self.series) else TextLines.of(self.series[rows])
+
+
+def cut(texts: pl.Series, starts: Ints, n_chars: int) -> pl.Series:
+    """Return `n_chars` characters of each text (which is not null) from its character `starts` on."""
+    if len(texts) <= FEW:
+        parts = [text[at : at + n_chars] for text, at in zip(texts.to_list(), starts.tolist(), strict=True)]
+        return pl.Series(parts, dtype=pl.String)
+    return pl.select(pl.lit(texts).str.slice(pl.Series(starts), n_chars)).to_series()
 
 
 @dataclass(frozen=True, slots=True)

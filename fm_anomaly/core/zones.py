@@ -25,6 +25,8 @@ CLASSES[97:123] = 97
 """Byte → its class: 0 for digits, a for letters, itself for the rest."""
 
 _ZONE_NAMES = {b"UTC": 0, b"GMT": 0, b"CET": 60, b"EST": -300, b"EDT": -240, b"PST": -480, b"PDT": -420}
+_BEGINS_NAME = np.zeros(256, dtype=np.bool_)
+_BEGINS_NAME[[name[0] for name in _ZONE_NAMES]] = True
 
 
 class LocalTimes(Protocol):
@@ -49,7 +51,7 @@ def read_zones(buffer: Bytes, ends: Ints) -> tuple[Ints, Ints]:
     rows = np.flatnonzero((sign == 43) | (sign == 45))
     if len(rows):
         _numeric_zones(buffer, ends, spaced, rows, offsets, lengths)
-    rows = np.flatnonzero((spaced == 1) & (second >= 65) & (second <= 90))
+    rows = np.flatnonzero((spaced == 1) & _BEGINS_NAME[second])
     if len(rows):
         _named_zones(buffer, ends, rows, offsets, lengths)
     return offsets, lengths

@@ -142,3 +142,15 @@ def test_mutated_lines_never_crash(line: bytes, edits: list[tuple[int, int]]) ->
             mutated[at % len(mutated)] = byte
     _, counts = _parse(bytes(mutated) + b"\n", [])
     assert counts["lines"] == bytes(mutated).lstrip(b"\x00").count(b"\n") + 1
+
+
+def test_few_lines_are_read_as_many_are() -> None:
+    """What is worked out in loops for a few lines is what the columns' engine gives for many."""
+    rng = random.Random(3)
+    data = b"".join(rng.choice(PIECES) + b"\n" for _ in range(600))
+    whole, small = SourceParser("app.log", PARAMS), SourceParser("app.log", PARAMS)
+    cuts = range(0, len(data), 6_000)
+    frames = [small.feed(data[at : at + 6_000]) for at in cuts]
+    many = pl.concat([whole.feed(data), whole.flush()])
+    assert many.height > 256
+    assert_frame_equal(pl.concat([*frames, small.flush()]), many)
