@@ -62,7 +62,7 @@ class Limits:
 
     @classmethod
     def of(cls, params: DetectionParams) -> Limits:
-        """Return the detectors' settings: one limit, one decade more where a stream has many series."""
+        """Return the detectors' settings: one limit, more decades where a stream has tens or hundreds of series."""
         limit = limit_decades(params.calibration, params.bucket_s)
         return cls(
             RateParams(bucket_s=params.bucket_s, limit=limit),
@@ -75,7 +75,7 @@ class Limits:
             SequenceSeriesParams(
                 bucket_s=params.bucket_s,
                 calibration=params.calibration,
-                share=ShareParams(limit=limit + 1, min_share=0.5, ratio=3.0),
+                share=ShareParams(limit=limit + 2, min_share=0.5, ratio=3.0),
                 sequence=SequenceParams(adopt_after_s=params.calibration.adopt_after_s),
             ),
             CadenceParams(bucket_s=params.bucket_s),

@@ -35,7 +35,7 @@ class SequenceSeriesParams:
 
     bucket_s: int = 60
     calibration: CalibrationParams = field(default_factory=CalibrationParams)
-    share: ShareParams = field(default_factory=lambda: ShareParams(limit=6.1, min_share=0.5, ratio=3.0))
+    share: ShareParams = field(default_factory=lambda: ShareParams(limit=7.1, min_share=0.5, ratio=3.0))
     sequence: SequenceParams = field(default_factory=SequenceParams)
     sessions: SessionParams = field(default_factory=SessionParams)
     max_open: int = 30_000

@@ -386,8 +386,9 @@ class StreamSeries:
         n, n_errors = float(fast[0]), float(fast[1])
         start_us = max(bucket.start_us, bucket.end_us - self._limits.early.window_s * 1_000_000)
         level = None if self.rate.is_open else self.rate.detector.level(at)
-        if level is not None and at > self.first_at:
-            reading = self.fast.score_one(n, level, asked=self._limits.early.spike_decades)
+        if level is not None and self.rate.detector.n >= self._limits.rate.young_buckets:
+            asked = self._limits.early.spike_decades
+            reading = self.fast.score_one(n, level, asked=asked, is_clumped=True)
             if reading.score.raw >= self.rate.limit:
                 found.append(Finding(AnomalyKind.VOLUME_SPIKE, "", reading, True, start_us, bucket.n_records))
         level = None if self.share.is_open else self.share.detector.level()
@@ -447,7 +448,7 @@ class StreamSeries:
                 self.passed_at,
             ],
             "counts": [self.n_records, self.overflow],
-            "fast": [self.fast.peak, self.fast_errors.peak],
+            "fast": [self.fast.snapshot(), self.fast_errors.snapshot()],
             "rate": self.rate.snapshot(),
             "share": self.share.snapshot(),
             "silence": self.silence.snapshot(),
@@ -464,7 +465,8 @@ class StreamSeries:
         self.news_since, self.passed_at = news_since, passed_at
         self.last_at, self.due_at, self.silent_since = last_at, due_at, silent_since
         self.n_records, self.overflow = state["counts"]
-        self.fast.peak, self.fast_errors.peak = state["fast"]
+        self.fast.restore(state["fast"][0])
+        self.fast_errors.restore(state["fast"][1])
         rate = RateDetector.restore(state["rate"][0], limits.rate)
         self.rate = self._rewatch(rate, state["rate"], limits.rate, Rhythm(limits.rhythm))
         share = ShareDetector.restore(state["share"][0], limits.share)

@@ -14,11 +14,13 @@ from fm_anomaly.core.anomalies import Reading
 from fm_anomaly.core.detectors import (
     DETECTORS,
     BurstDetector,
+    EarlyDetector,
     LatencyDetector,
     RateDetector,
     SilenceDetector,
     log_durations,
 )
+from fm_anomaly.core.detectors.early import Level
 from fm_anomaly.core.detectors.tails import count_decades, count_size, ew_step, half_life_alpha
 from fm_anomaly.core.sessions import Session
 
@@ -255,3 +257,26 @@ def test_a_lull_of_clumps_is_less_improbable_than_one_of_single_records() -> Non
             detector.learn_one(at, 0.0)
         raw.append(detector.score_one(304, 1.0).score.raw)
     assert raw[0] >= 5.1 > raw[1]
+
+
+def test_ten_seconds_of_clumps_are_less_improbable_than_of_single_records() -> None:
+    """Of minutes that hold as much, those of clumps have shown by their fullest ten seconds what chance may bring."""
+    plain, clumped = EarlyDetector(), EarlyDetector()
+    rng = Random(6)
+    for _ in range(300):
+        plain.learn_one(max(sum(rng.random() < 0.03 for _ in range(100)) for _ in range(6)))
+        clumped.learn_one(max(7 * sum(rng.random() < 0.03 / 7 for _ in range(100)) for _ in range(6)))
+    level = Level(18.0, 60.0, 700.0)
+    raw = [each.score_one(35, level, asked=2.0, is_clumped=True).score.raw for each in (plain, clumped)]
+    assert raw[0] >= 5.1 > raw[1]
+
+
+def test_what_a_job_reaches_each_time_is_no_spike_when_a_little_more_comes_with_it() -> None:
+    """A sum is held against the largest before and three deviations of a count, not against a factor alone."""
+    rng, detector, told = Random(8), RateDetector(), 0
+    for at in range(900):
+        x = float(sum(rng.random() < 0.02 for _ in range(100)) + (36 if at % 60 == 29 else 0))
+        told += at > 60 and detector.score_one(at, x + (10 if at == 869 else 0)).score.raw >= 5.1
+        detector.learn_one(at, x)
+    assert told == 0
+    assert detector.score_one(900, 90.0).score.raw >= 5.1

@@ -23,7 +23,7 @@ from fm_anomaly.core.state import Snapshot
 
 NAME = SourceName("app.log", "app")
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-BURST_S = 45 * 60 + 33
+BURST_S = 65 * 60 + 33
 Lines = list[tuple[float, str, str]]
 
 
@@ -45,8 +45,8 @@ def log_of(*parts: Lines) -> bytes:
 
 
 def usual(per_min: float = 60, since_s: float = 0) -> Lines:
-    """Return a stationary stream of 46 minutes, or of their end."""
-    return lines(per_min, (since_s, 46 * 60), "INFO", "request # served in 12 ms", 1)
+    """Return a stationary stream of 66 minutes, or of their end."""
+    return lines(per_min, (since_s, 66 * 60), "INFO", "request # served in 12 ms", 1)
 
 
 def fed(log: bytes, n_lines: int, *, restore: bool = False) -> list[AlertEvent]:
@@ -90,7 +90,7 @@ def test_the_close_counts_the_early_records_once() -> None:
     """What an open bucket held is in the bucket's own count too: the alert counts each record once."""
     error = [(BURST_S + i / 10, "ERROR", f"cannot reach billing at shard {i}") for i in range(40)]
     pipeline = Pipeline()
-    pipeline.observe(NAME, log_of(usual(), error, lines(60, (46 * 60, 50 * 60), "INFO", "request # served", 5)))
+    pipeline.observe(NAME, log_of(usual(), error, lines(60, (66 * 60, 70 * 60), "INFO", "request # served", 5)))
     assert {a.n_events for a in pipeline.book.alerts} == {40}
 
 

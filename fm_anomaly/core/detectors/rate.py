@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from math import sqrt
+from math import log10, sqrt
 from typing import Any
 
 from fm_anomaly.core.anomalies import QUIET, Reading, Score
@@ -47,10 +47,8 @@ class RateParams:
     """What a spike is asked for beyond a drop: traffic comes in bursts, and more of it is rarely an incident."""
     min_excess: float = 30.0
     """Least number of records that a spike has beyond the expectation."""
-    drop_decades: float = 1.5
-    """What a drop is given: windows overlap, so that they are judged less often. Not the longest: drift shows there."""
     peak_margin: float = 1.25
-    """A spike exceeds by this factor what the same window has reached before (cron jobs, batches)."""
+    """A spike exceeds by this factor, and three deviations of a count, what the same window has reached before."""
 
 
 _PRIOR_BUCKETS = 60
@@ -126,7 +124,7 @@ class RateDetector:
                 continue
             if observed - expected < p.min_excess:
                 continue
-            if observed >= ratio * max(expected, 1.0) and observed > p.peak_margin * self.peaks[i]:
+            if observed >= ratio * max(expected, 1.0) and observed > self._most(i):
                 best = max(best, self._read(observed, window, level), key=_raw)
         for window, ratio in p.drops:
             level = self._level_before(at, window)
@@ -137,6 +135,11 @@ class RateDetector:
         if best.score.raw < 0.2 * p.limit:
             return QUIET
         return self._localise(at, x, best) if best.score.raw >= p.limit and best.window > 1 else best
+
+    def _most(self, i: int) -> float:
+        """Return what a sum of that window may reach without being more than what it has reached before."""
+        peak = self.peaks[i]
+        return self._params.peak_margin * peak + 3.0 * sqrt(peak)
 
     def _is_spread(self, x: float, window: int, observed: float, least: float) -> bool:
         """Return whether a window is full without its fullest bucket too."""
@@ -316,7 +319,8 @@ class RateDetector:
         else:
             decades = min(decades, _clumped_decades(observed, expected, window, variance, 1.0 / (total + 0.5)))
             if 1 < (like or window) < p.drops[-1][0]:
-                decades += p.drop_decades
+                # windows overlap: the longer they are, the fewer are judged a day. Not the longest, where drift shows
+                decades += log10(like or window)
         spread = 3.0 * sqrt(expected + expected * expected / size)
         score = Score(score_value(decades, p.limit), decades)
         low, high = max(expected - spread, 0.0), expected + spread
