@@ -77,6 +77,8 @@ class Detection:
         self._due: list[tuple[int, StreamKey]] = []
         self._unheard = (-1, -1)
         """First and last bucket of the latest span in which nobody listened."""
+        self._not_expected: set[StreamKey] = set()
+        """Streams of which nothing is expected until they come again."""
         self.sequences = Sequences(self._limits.sequences, params.max_streams)
         self._cadences: dict[StreamKey, Cadences] = {}
 
@@ -96,6 +98,9 @@ class Detection:
                 continue
             if at > self._unheard[1] and self._is_unheard(series, at):
                 self._pass_over(series)
+            if bucket.stream in self._not_expected:
+                self._not_expected.discard(bucket.stream)
+                series.pass_over(at - 1)
             before = series.due_at
             found = series.close(at, bucket, is_whole=is_whole)
             if series.due_at >= 0 and series.due_at != before:
@@ -177,6 +182,16 @@ class Detection:
         self.sequences.drop_open()
         for beats in self._cadences.values():
             beats.pass_over()
+
+    def expect_nothing(self, stream: StreamKey) -> None:
+        """Say that a stream was history and is not heard live: until it comes again its emptiness means nothing."""
+        series = self._streams.get(stream)
+        if series is None or stream in self._not_expected or series.silent_since >= 0:
+            return
+        self._not_expected.add(stream)
+        series.due_at = -1
+        if stream in self._cadences:
+            self._cadences[stream].pass_over()
 
     def _is_unheard(self, series: StreamSeries, at: int) -> bool:
         """Return whether bucket ``at`` is the first to judge since a span in which nobody listened."""
@@ -295,6 +310,7 @@ class Detection:
             "bucket_s": self.params.bucket_s,
             "beyond": self.n_streams_beyond,
             "unheard": list(self._unheard),
+            "not_expected": [[key.tenant, key.service] for key in sorted(self._not_expected)],
             "streams": streams,
             "sequences": self.sequences.snapshot(),
             "cadences": [[k.tenant, k.service, beats.snapshot()] for k, beats in self._cadences.items()],
@@ -306,6 +322,7 @@ class Detection:
         self = cls(params)
         self.n_streams_beyond = state["beyond"]
         self._unheard = (state["unheard"][0], state["unheard"][1])
+        self._not_expected = {StreamKey(*key) for key in state["not_expected"]}
         self.sequences = Sequences.restore(state["sequences"], self._limits.sequences, params.max_streams)
         for tenant, service, beats in state["cadences"]:
             self._cadences[StreamKey(tenant, service)] = Cadences.restore(beats, self._limits.cadence)

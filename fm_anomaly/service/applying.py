@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
+from fm_anomaly.core.batch import Batch
 from fm_anomaly.core.changes import Changed, Changes
 from fm_anomaly.core.commands import Applied, Effect
 from fm_anomaly.core.frames import US_PER_S
@@ -22,6 +25,10 @@ from fm_anomaly.core.state import Snapshot, State
 from fm_anomaly.errors import FmAnomalyError, SnapshotError, UsageError
 from fm_anomaly.service.accounting import Received
 from fm_anomaly.service.entries import BatchEntry, CommandEntry, Entry, StartEntry, TickEntry
+from fm_anomaly.service.liveness import Liveness
+
+_PAUSE_US = 5 * US_PER_S
+"""After so long without a batch what was posted has come to its end."""
 
 OnProblem = Callable[[str, dict[str, Any]], None]
 """Told of what an operator should know: the name of an event and its fields."""
@@ -72,7 +79,8 @@ class Tenant:
         self.pipeline = pipeline
         self.received = received
         self.layers = layers or LayerFigures()
-        pipeline.on_taken = lambda batch: self.layers.add(batch, pipeline.streams)
+        self.liveness = Liveness()
+        pipeline.on_taken = self._note_taken
         self.changes = Changes(pipeline)
         self.clock_us: int | None = None
         """The pipeline's clock after the last batch."""
@@ -80,6 +88,19 @@ class Tenant:
         """Elapsed time of the last batch."""
         self.gap_us = 0
         """The longest time between two batches; those long past count for less."""
+
+    def _note_taken(self, batch: Batch) -> None:
+        self.layers.add(batch, self.pipeline.streams)
+        newest = np.full(len(self.pipeline.streams.keys), -1, dtype=np.int64)
+        np.maximum.at(newest, batch.stream, batch.ts_us)
+        for code in np.flatnonzero(newest >= 0).tolist():
+            self.liveness.note(self.pipeline.streams.keys[code].service, self.batch_at_us, int(newest[code]))
+
+    def expect_no_history(self) -> None:
+        """Say that time passes: whoever was not heard live is not waited for."""
+        streams = {key.service: key for key in self.pipeline.detection.streams()}
+        for service in self.liveness.not_live(streams):
+            self.pipeline.detection.expect_nothing(streams[service])
 
     def note_batch(self, elapsed_us: int) -> None:
         """Say that a batch has come after so much time."""
@@ -147,6 +168,7 @@ class Applier:
             tenant.batch_at_us = self._elapsed_us
             tenant.clock_us = tenant.pipeline.windows.clock_us
             tenant.pipeline.unheard(down_us)
+            tenant.liveness.restarted()
             tenant.gap_us = max(tenant.gap_us, self.params.start_grace_s * US_PER_S)
 
     def _pass_time(self, at_us: int) -> None:
@@ -217,6 +239,8 @@ class Applier:
     def _advance(self, name: str) -> list[Any]:
         tenant = self.tenants[name]
         now_us = tenant.now_us(self._elapsed_us, self.params.max_grace_s * US_PER_S)
+        if self._elapsed_us - tenant.batch_at_us >= _PAUSE_US:
+            tenant.expect_no_history()
         events: list[Any] = tenant.pipeline.advance(now_us or 0)
         if tenant.clock_us is None:
             tenant.clock_us = tenant.pipeline.windows.clock_us
@@ -267,6 +291,7 @@ class Applier:
                 continue
             tenant = applier.tenants[name] = Tenant(pipeline, received, layers)
             tenant.clock_us, tenant.batch_at_us, tenant.gap_us = saved["times"]
+            tenant.liveness = Liveness.restore(saved["liveness"])
         return applier
 
 
@@ -278,5 +303,6 @@ def _tenant_state(tenant: Tenant) -> State:
         "libraries": snapshot.libraries,
         "received": tenant.received.snapshot(),
         "layers": tenant.layers.snapshot(),
+        "liveness": tenant.liveness.snapshot(),
         "times": [tenant.clock_us, tenant.batch_at_us, tenant.gap_us],
     }
