@@ -35,6 +35,10 @@ class Mask:
     pattern: re.Pattern[str]
     mark: str
 
+    def masked(self, text: str) -> str:
+        """Return `text` with the mark for each match; the guard spares a search that would find nothing."""
+        return self.pattern.sub(self.mark, text) if self.guard in text else text
+
 
 def _mask(name: str, guard: str, pattern: str) -> Mask:
     return Mask(name, guard, re.compile(pattern, re.ASCII), MARK[name])

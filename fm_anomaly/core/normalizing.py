@@ -152,8 +152,7 @@ def mask_hex(folded: pl.Series) -> pl.Series:
 
 def _mask_hex_one(shape: str) -> str:
     for rule in HEX_MASKS:
-        if rule.guard in shape:
-            shape = rule.pattern.sub(rule.mark, shape)
+        shape = rule.masked(shape)
     return shape
 
 
@@ -171,8 +170,9 @@ class Normalized:
 
 
 _MONTH_OR_DAY = re.compile(r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)")
+# The look-behind stands after the first 0, as in the masks of amounts.
 _LONE_NUMBER = re.compile(
-    r"(?<![^\s=(\[,#])0{2,9}(?=[\s,;)\]]|$|(?:ns|us|µs|ms|s|m|h|B|kB|KB|MB|GB|%)(?:[\s,;)\]]|$))", re.ASCII
+    r"0(?<![^\s=(\[,#]0)0{1,8}(?=[\s,;)\]]|$|(?:ns|us|µs|ms|s|m|h|B|kB|KB|MB|GB|%)(?:[\s,;)\]]|$))", re.ASCII
 )
 
 
@@ -209,8 +209,7 @@ def write(tokens: tuple[str, ...], kinds: tuple[str, ...], gaps: tuple[str, ...]
 def mask(shape: str, masks: Sequence[Mask] = MASKS) -> str:
     """Return `shape` with typed marks for what the masks find."""
     for rule in masks:
-        if rule.guard in shape:
-            shape = rule.pattern.sub(rule.mark, shape)
-    if "=" in shape or ":" in shape:
+        shape = rule.masked(shape)
+    if "=" in shape or (":" in shape and ('"' in shape or "'" in shape)):
         shape = KEY_VALUE.sub(lambda m: m[1] + mark_value(m[2]), shape)
     return shape

@@ -72,12 +72,14 @@ class Pieces(NamedTuple):
 def split(masked: str) -> Pieces:
     """Return the tokens of a masked shape, runs of wildcards collapsed."""
     out = Pieces([], [], [], [])
+    tokens, kinds, starts, ends = out
     for match in _TOKEN.finditer(masked):
         token, kind = _classify(match[0])
-        out.tokens.append(token)
-        out.kinds.append(kind)
-        out.starts.append(match.start())
-        out.ends.append(match.end())
+        start, end = match.span()
+        tokens.append(token)
+        kinds.append(kind)
+        starts.append(start)
+        ends.append(end)
         if kind:
             _collapse_run(out)
         elif token in _OPEN:
