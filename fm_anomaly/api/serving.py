@@ -83,7 +83,7 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
         _listen(params.host, params.port) as listener,
         alone_in(params.data_dir),
         _opened(params) as store,
-        notifying(store, params.notify) as sender,
+        notifying(store, _linked(params.notify, _address(listener, _scheme(params)))) as sender,
         tidying(store, params.tidying),
         tracing(is_on=params.has_traces) as span,
         _levels(params.log_level) as levels,
@@ -122,7 +122,7 @@ def serve(params: ServeParams, on_ready: Callable[[str], None] = lambda address:
             service.start()
             runs.start()
             try:
-                on_ready(_address(listener, "https" if params.tls_cert else "http"))
+                on_ready(_address(listener, _scheme(params)))
                 _Server(config, feeds).run(sockets=[listener])
             finally:
                 _LOG.info("service_stopping")
@@ -207,6 +207,22 @@ def _levels(usual: str) -> Iterator[Levels]:
     finally:
         levels.end()
         signal.signal(signal.SIGUSR1, before)
+
+
+def _scheme(params: ServeParams) -> str:
+    return "https" if params.tls_cert else "http"
+
+
+def _linked(params: NotifyingParams, address: str) -> NotifyingParams:
+    """Let messages link to the address that is listened on, where no other is set; of all addresses to the host's name.
+
+    >>> _linked(NotifyingParams(), "http://127.0.0.1:8010").sending.base_url
+    'http://127.0.0.1:8010'
+    """
+    sending = params.sending
+    for every in ("//0.0.0.0:", "//[::]:"):
+        address = address.replace(every, f"//{socket.gethostname()}:")
+    return params if sending.base_url else replace(params, sending=replace(sending, base_url=address))
 
 
 def _address(listener: socket.socket, scheme: str) -> str:

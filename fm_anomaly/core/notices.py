@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -134,6 +134,12 @@ def notices(
         notice = _notice(event, by_alert.get(event.alert.alert_id), labels.get(event.alert.alert_id))
         rows.append(NoticeRow(notice_id(event), notice, to_payload(notice)))
     return rows
+
+
+def as_it_stands(notice: Notice, title: str, reason: str, evidence: Sequence[Evidence]) -> Notice:
+    """Return a notice that says of its alert what is known by now; who it is about and how severe it is stay."""
+    lines = tuple(map(_clipped, evidence))
+    return replace(notice, title=clip(title, _TITLE_CHARS), reason=clip(reason, _REASON_CHARS), evidence=lines)
 
 
 def notice_id(event: AlertEvent) -> str:

@@ -56,8 +56,10 @@ def labels(target: Target, notice: Notice) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
-def alert(target: Target, notice: Notice, starts_us: int, ends_us: int, base_url: str) -> dict[str, Any]:
-    """Return one alert as the API takes it."""
+def alert(
+    target: Target, notice: Notice, starts_us: int, ends_us: int, base_url: str, known: Notice | None = None
+) -> dict[str, Any]:
+    """Return one alert as the API takes it, under the labels of `known` where it is known by others."""
     said = {
         "summary": f"{notice.service}: {notice.title}",
         "description": notice.reason,
@@ -67,7 +69,7 @@ def alert(target: Target, notice: Notice, starts_us: int, ends_us: int, base_url
         "alert_id": notice.alert_id,
     }
     posted = {
-        "labels": labels(target, notice),
+        "labels": labels(target, notice if known is None else known),
         "annotations": {name: terminal(text, keep_layout=True) for name, text in said.items() if text},
         "startsAt": iso(starts_us),
         "endsAt": iso(max(ends_us, starts_us)),
@@ -88,8 +90,7 @@ def _posted(target: Target, change: Change, params: NotifyParams, now_us: int) -
         held = change.row if change.row in change.rows else change.rows[-1]
         return _Posted(tuple(alerts), change.rows, held.id)
     # under the labels that it is known by; the end lies in the past even where our clocks differ
-    named = now if known is None else known
-    ended = alert(target, named, now.start_us, min(now.at_us, now_us), params.base_url)
+    ended = alert(target, now, now.start_us, min(now.at_us, now_us), params.base_url, known)
     return _Posted((ended,), change.rows, None)
 
 

@@ -72,7 +72,7 @@ class NotifyParams:
     """Settings of sending, `[notify]` of the settings file."""
 
     base_url: str = ""
-    """Where people reach this service; messages link to it. Empty: no links."""
+    """Where people reach this service; messages link to it. Empty: the address that `serve` listens on."""
     resend_s: int = 60
     """Firing alerts are sent to an Alertmanager again so often; they end there by themselves after four times that,
     five minutes at least."""

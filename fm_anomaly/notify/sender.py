@@ -54,6 +54,10 @@ class OutboxPort(Protocol):
         """Return the last change of each alert that the receiver knows of."""
         ...
 
+    def as_they_stand(self, found: Sequence[Notice]) -> dict[str, Notice]:
+        """Return, by alert, these notices with what is known of their alerts by now."""
+        ...
+
     def finish(self, outcomes: Sequence[Outcome]) -> None:
         """Write what became of rows that were taken."""
         ...
@@ -171,6 +175,8 @@ class Sender:
         readable, unreadable = _readable(rows, now_us)
         told = self._outbox.told(line.tenant, line.name, _alert_ids(readable))
         found, waiting = self._now_or_later(line, changes(readable, told), now_us)
+        if line.target.receiver.kind is ReceiverKind.ALERTMANAGER:
+            found = self._refreshed(found)
         messages = MESSAGES[line.target.receiver.kind](line.target, found, told, self._params, now_us)
         sent = {row.id for message in messages for row in message.rows}
         silent = [row for change in found for row in change.rows if row.id not in sent]
@@ -185,6 +191,15 @@ class Sender:
             self._outbox.finish([_later(row, now_us + pause_us) for row in rest])
             return n_accepted, False
         return n_accepted, bool(messages)
+
+    def _refreshed(self, found: Sequence[Change]) -> list[Change]:
+        """Let what is sent again say what is known by now, not what was known when it began."""
+        still = [change.notice for change in found if change.says is Says.STILL]
+        now = self._outbox.as_they_stand(still) if still else {}
+        return [
+            replace(each, notice=now.get(each.notice.alert_id, each.notice)) if each.says is Says.STILL else each
+            for each in found
+        ]
 
     def _now_or_later(self, line: _Line, found: Sequence[Change], now_us: int) -> tuple[list[Change], list[Outcome]]:
         """Part what is told now from the end of an alert that comes and goes, which is told after a longer quiet."""

@@ -13,11 +13,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
-from fm_anomaly.core.notices import Notice, NoticeRow, Novelty
+from fm_anomaly.core.notices import Notice, NoticeRow, Novelty, as_it_stands
 from fm_anomaly.core.outbox_rows import OutboxRow, Outcome, State
 from fm_anomaly.errors import UsageError
 from fm_anomaly.storage import tables
 from fm_anomaly.storage.connection import Store
+from fm_anomaly.storage.rows import lines_of
 
 __all__ = ["Outbox", "OutboxCounts", "OutboxRow", "Outcome", "State", "enqueue"]
 
@@ -138,6 +139,20 @@ class Outbox:
                 for row in sorted(map(_row, connection.execute(query)), key=lambda row: row.order):
                     found[row.alert_id] = row
         return found
+
+    def as_they_stand(self, found: Sequence[Notice]) -> dict[str, Notice]:
+        """Return, by alert, these notices with title, reason and lines as the alerts' rows have them by now."""
+        table = tables.alerts
+        by_id = {notice.alert_id: notice for notice in found}
+        now: dict[str, Notice] = {}
+        with self._store.reading() as connection:
+            for some in _some(sorted(by_id)):
+                query = select(table.c.tenant, table.c.alert_id, table.c.title, table.c.reason, table.c.evidence)
+                for row in connection.execute(query.where(table.c.alert_id.in_(some))):
+                    notice = by_id[row.alert_id]
+                    if notice.tenant == row.tenant:
+                        now[row.alert_id] = as_it_stands(notice, row.title, row.reason, lines_of(row.evidence))
+        return now
 
     def finish(self, outcomes: Sequence[Outcome]) -> None:
         """Write what became of rows that were taken."""

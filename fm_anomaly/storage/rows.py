@@ -219,5 +219,10 @@ def _evidence(lines: Iterable[Evidence]) -> list[Row]:
     ]
 
 
+def lines_of(evidence: Iterable[Row]) -> list[Evidence]:
+    """Return the lines that a row holds, without their times."""
+    return [Evidence(row["source"], row["line"], None, row["service"], row["text"]) for row in evidence]
+
+
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None

@@ -11,13 +11,15 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from sqlalchemy import insert
 
 from fm_anomaly.core.alert_values import AlertSeverity
 from fm_anomaly.notify import NotifyParams, Receiver, ReceiverKind, Sender, Target
 from fm_anomaly.notify.requests import Answer, Request
 from fm_anomaly.notify.testing import send_test
-from fm_anomaly.storage import Store, open_store
+from fm_anomaly.storage import Store, open_store, tables
 from fm_anomaly.storage.outbox import Outbox, enqueue
+from fm_anomaly.storage.rows import alert_row, label_row
 from tests.notice_objects import MINUTE_US, START_US, again, fired, make_alert, make_incident, resolved, rows, worse
 from tests.notify.fakes import SECOND_US, Post
 from tests.notify.servers import Alertmanager, Hook, alertmanager, free_port, hook, wait_until
@@ -75,6 +77,22 @@ def test_what_fires_is_sent_again_until_it_is_over(post: Post) -> None:
     assert end["endsAt"] <= "2026-03-02T12:50:13.000Z"
     assert end["labels"] == sent[0][0]["labels"]
     assert post.run(600, 10) == []
+
+
+def test_what_is_sent_again_says_what_is_known_by_now(post: Post, store: Store) -> None:
+    """Each post has the alert's reason and lines as the store has them; the end has the last ones."""
+    post.happen(fired(A))
+    post.run()
+    more = replace(A, reason="420 in 9 min, expected 0 to 1", evidence=(*A.evidence, *A.evidence))
+    with store.writing() as connection:
+        connection.execute(insert(tables.alerts), [alert_row(more) | label_row(None)])
+    ((sent,),) = post.run(60)
+    assert sent["annotations"]["description"] == "420 in 9 min, expected 0 to 1"
+    assert sent["annotations"]["evidence"] == "ERROR kettle: lid stuck\nERROR kettle: lid stuck"
+    post.happen(resolved(replace(more, reason="500 in 10 min"), post.now_us))
+    ((end,),) = post.run(5)
+    assert end["annotations"]["description"] == "500 in 10 min"
+    assert end["labels"] == sent["labels"]
 
 
 def test_a_new_severity_ends_the_old_alert_and_begins_another(post: Post) -> None:
