@@ -15,6 +15,8 @@ from fm_anomaly.core.frames import Severity
 from fm_anomaly.core.windows import OpenBucket, Rows
 
 _EVIDENCE_CHARS = 2_000
+_FEW = 256
+"""Rows of which a list is sooner made than some are looked up in a column."""
 
 
 class Batch:
@@ -34,7 +36,12 @@ class Batch:
         """Return the fields of the `Evidence` of each row, as plain values."""
         if not rows:
             return []
-        some = [self.frame[name][rows].to_list() for name in ("source", "line", "ts_us", "service", "raw")]
+        columns = [self.frame[name] for name in ("source", "line", "ts_us", "service", "raw")]
+        if self.frame.height <= _FEW:
+            values = [column.to_list() for column in columns]
+            some = [[column[row] for row in rows] for column in values]
+        else:
+            some = [column[rows].to_list() for column in columns]
         return [[*told, raw and raw[:_EVIDENCE_CHARS]] for *told, raw in zip(*some, strict=True)]
 
 

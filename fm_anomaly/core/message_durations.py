@@ -71,9 +71,9 @@ def _told(body: str | None) -> float | None:
         return None
     if not body.isascii():
         return _ODD
-    hits = _DURATION_ONE.findall(body)
-    if len(hits) == 1 and hits[0][0] != "-":
-        hit: str = hits[0]
+    hits = [*_DURATION_ONE.finditer(body)]
+    if len(hits) == 1 and body[hits[0].start() - 1 : hits[0].start()] != "-":
+        hit: str = hits[0][0]
         number, factor = hit.strip(_LEAD + _UNIT_CHARS), _UNITS.get(hit.lstrip(_LEAD + "0123456789.,"))
     else:
         keyed = _KEYED_ONE.search(body)
@@ -89,7 +89,12 @@ _FEW = 256
 """Rows up to which a loop is sooner done than the column's calls have begun."""
 _MAX_DIGITS = 15
 _ODD = -1.0
-_DURATION_ONE = re.compile(_DURATION.replace("(?-u:\\b)", "\\b"), re.ASCII)
+# What `_DURATION` matches, but for what stands before it: Python looks for a first digit ten times faster.
+_DURATION_ONE = re.compile(
+    rf"[0-9](?:(?<=^.)|(?<=[{re.escape(_LEAD)}].))(?:[0-9]{{0,2}}(?:,[0-9]{{3}})+|[0-9]*)(?:\.[0-9]+)?"
+    rf" ?(?:{_ANY_UNIT})\b",
+    re.ASCII,
+)
 _KEYED_ONE = re.compile(_KEYED.replace("(?i-u:\\b)", "\\b").replace("(?-u:\\b)", "\\b"), re.ASCII)
 
 
