@@ -141,7 +141,9 @@ def _write(path: Path, n: int, line: Callable[[random.Random, Callable[[], str]]
 def _run(arguments: list[str], out: Path | None = None) -> tuple[float, float]:
     """Run the command line in a process of its own; return seconds of processor time and peak memory in MB."""
     with open(out or os.devnull, "wb") as sink:  # noqa: PTH123
-        child = subprocess.Popen([sys.executable, "-c", _SCAN, *arguments], stdout=sink, preexec_fn=_pin)
+        # compiled files are kept, as an installed package has them
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        child = subprocess.Popen([sys.executable, "-c", _SCAN, *arguments], stdout=sink, preexec_fn=_pin, env=env)
         _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
