@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fm_anomaly.core.detectors.bank import BankParams, SeriesBank
+from fm_anomaly.core.detectors.gaps import Gaps
 from fm_anomaly.core.detectors.tails import ew_step, half_life_alpha
 
 START_US = 1_772_409_600_000_000
@@ -150,3 +151,28 @@ def test_quiet_on_stationary_streams() -> None:
 def test_more_false_alarms_allowed_find_smaller_things() -> None:
     """The one setting moves the limit by its logarithm."""
     assert SeriesBank(1, BankParams(false_alarms_per_series_day=0.5)).limit == pytest.approx(SeriesBank(1).limit - 1)
+
+
+def test_a_missed_run_of_a_batch_is_told_and_an_hour_between_runs_is_not() -> None:
+    """A gap is held against the longest ones before: an hourly run that does not come is told within half an hour."""
+    x = np.zeros((2, 2 * 1440))
+    rng = np.random.default_rng(4)
+    for start in range(17, x.shape[1], 60):
+        x[:, start : start + 3] = rng.poisson(40, (2, 3))
+    missed = 17 + 60 * 40
+    x[0, missed : missed + 3] = 0.0
+    told = [[i for i, (_, is_told) in enumerate(feed(SeriesBank(2), x)) if is_told[row]] for row in (0, 1)]
+    assert told[1] == []
+    assert len(told[0]) == 1
+    assert missed <= told[0][0] <= missed + 30
+
+
+def test_a_first_gap_is_no_anomaly() -> None:
+    """Until eight gaps of a sort have been seen none is told: nobody knows how long the next may be."""
+    gaps = Gaps(1, 1440.0)
+    for gap in (1,) * 500 + (90,) * 7:
+        for x in (0.0,) * (gap - 1) + (5.0,):
+            gaps.learn(np.array([x]))
+    for _ in range(400):
+        assert gaps.shares(np.zeros(1))[0] == 0.0
+        gaps.learn(np.zeros(1))

@@ -3,9 +3,9 @@
 Means over several windows are held, upwards and downwards, against three references: the level of the last weeks,
 what the time of day lets expect, and (as square roots, which even out the noise of counts) the hours before, carried
 on by the time of day. Each of these streams has its own learned tail. The most improbable one is the score, in
-decades, unless it is known to recur; for whole numbers no stream is more improbable than a Poisson count would be. A
-score over the limit that follows from the rate of false alarms is a decision, once a change. Must not know what the
-series are of.
+decades, unless it is known to recur; for whole numbers no stream is more improbable than a Poisson count would be,
+and a gap without records is held against the longest ones before. A score over the limit that follows from the rate
+of false alarms is a decision, once a change. Must not know what the series are of.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fm_anomaly.core.detectors.arrays import load, put, save, take
 from fm_anomaly.core.detectors.exceedances import LN10, SIGMAS, Exceedances
+from fm_anomaly.core.detectors.gaps import Gaps
 from fm_anomaly.core.detectors.habits import Habits
 from fm_anomaly.core.detectors.recurrences import Recurrences
 from fm_anomaly.core.detectors.season import DAY_S, Season
@@ -121,6 +122,7 @@ class SeriesBank:
         "_day",
         "_params",
         "_weights",
+        "gaps",
         "habits",
         "limit",
         "recurrences",
@@ -159,6 +161,7 @@ class SeriesBank:
         self.tails = Exceedances((3, k, n), self._day)
         self.recurrences = Recurrences((2, 3, k, n))
         self.habits = Habits(n, params.dead_time_s)
+        self.gaps = Gaps(n, self._day)
 
     def step(self, time_us: int, x: Floats) -> Judgement:
         """Judge the values at one time, then learn them; NaN is no value and leaves its series untouched."""
@@ -188,7 +191,10 @@ class SeriesBank:
         flat = decades.reshape(-1, len(x))
         best = flat.argmax(axis=0)
         score = flat[best, np.arange(len(x))]
-        is_decision = self.habits.decide(time_us, score, raw.reshape(-1, len(x)).max(axis=0), self.limit)
+        gap = self._gap_decades(x)
+        score = np.maximum(score, gap)
+        surprise = np.maximum(raw.reshape(-1, len(x)).max(axis=0), gap)
+        is_decision = self.habits.decide(time_us, score, surprise, self.limit)
         self._learn(time_us, minute, sight)
         return Judgement(score, is_decision, best, sight.expected)
 
@@ -239,6 +245,13 @@ class SeriesBank:
         decades[..., at] = np.where(is_suspect & self.is_whole[at], np.minimum(some, bound), some)
         return raw, decades
 
+    def _gap_decades(self, x: Floats) -> Floats:
+        """Return how improbable the open gap of each series of counts is; no more than that of a Poisson count."""
+        missed = self.level * (self.gaps.open + 1.0) / LN10
+        decades = np.minimum(self.limit * self.gaps.shares(x), missed)
+        counted: Floats = np.where(self.is_whole & (self.n > _WARMUP_DAYS * self._day), decades, 0.0)
+        return counted
+
     def _learn(self, time_us: int, minute: int, sight: _Sight) -> None:
         x = sight.x
         is_season = sight.has_season
@@ -264,6 +277,7 @@ class SeriesBank:
         self.spread += np.maximum(self._a_spread, 1.0 / n) * (np.minimum(np.abs(off), clip) - self.spread)
         self.season.learn(time_us, x, _CLIP * self.spread)
         self.n = n
+        self.gaps.learn(x)
 
     def _learn_tails(self, sight: _Sight) -> None:
         """Learn the streams' tails; those against the season only where there is one."""
@@ -277,7 +291,7 @@ class SeriesBank:
             array[..., 1, :, :] = np.where(sight.has_season, array[..., 1, :, :], before)
 
     def _parts(self) -> tuple[Any, ...]:
-        return (self, self.season, self.tails, self.recurrences, self.habits)
+        return (self, self.season, self.tails, self.recurrences, self.habits, self.gaps)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state."""
