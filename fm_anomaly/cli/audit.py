@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import heapq
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from fm_anomaly.cli.options import EXIT_FINDINGS, EXIT_OK, Parser, action, command, no_action
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from fm_anomaly.cli.options import Commands
     from fm_anomaly.storage import Store
+    from fm_anomaly.storage.audit import AuditRow
     from fm_anomaly.storage.audit_head import Heads, Verified
 
 _EXAMPLES = """\
@@ -30,7 +34,9 @@ def add(commands: Commands) -> None:
     parser = command(commands, "audit", no_action, "who did what, and whether the record of it is whole", _EXAMPLES)
     actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
     show = action(actions, "show", run_show, "list who did what, newest first")
-    show.add_argument("--tenant", metavar="NAME", help="whose (default: that of the settings; * is the installation's)")
+    show.add_argument(
+        "--tenant", metavar="NAME", help="whose (default: that of the settings, and * of the installation)"
+    )
     show.add_argument("--limit", metavar="N", type=int, default=50, help="how many rows (default: 50)")
     check = action(actions, "verify", run_verify, "check every row of every tenant; exit code 3 if one is not whole")
     check.add_argument("--accept", metavar="REASON", help="take the store as it is from now on, and note it")
@@ -48,23 +54,29 @@ def run_show(args: argparse.Namespace) -> int:
     from fm_anomaly.cli.keys import open_existing
     from fm_anomaly.config import load_settings
     from fm_anomaly.core.display import clip, terminal
-    from fm_anomaly.storage.audit import audit_page
+    from fm_anomaly.storage.tables import ANY
     from fm_anomaly.storage.timestamps import to_iso
 
-    tenant = args.tenant or str(load_settings(args.config)["tenant"])
-    left, cursor = args.limit, None
+    tenants = [args.tenant] if args.tenant else [str(load_settings(args.config)["tenant"]), ANY]
     with open_existing(args) as store:
-        while left > 0:
-            page = audit_page(store, tenant, limit=min(left, 500), cursor=cursor)
-            for row in page.items:
-                said = f"{row.audit_no:>6}  {to_iso(row.at_us)}  {row.action:<14} {row.outcome:<8}"
-                print_plain(
-                    f"{said} {terminal(row.subject):<24} {terminal(row.actor)}  {terminal(clip(row.details, 160))}"
-                )
-            left, cursor = left - len(page.items), page.next_cursor
-            if cursor is None:
-                break
+        chains = [_newest_first(store, tenant) for tenant in tenants]
+        for row in islice(heapq.merge(*chains, key=lambda row: -row.at_us), max(args.limit, 0)):
+            of = f"{row.tenant:<8} " if not args.tenant else ""
+            said = f"{row.audit_no:>6}  {terminal(of)}{to_iso(row.at_us)}  {row.action:<14} {row.outcome:<8}"
+            print_plain(f"{said} {terminal(row.subject):<24} {terminal(row.actor)}  {terminal(clip(row.details, 160))}")
     return EXIT_OK
+
+
+def _newest_first(store: Store, tenant: str) -> Iterator[AuditRow]:
+    from fm_anomaly.storage.audit import audit_page
+
+    cursor = None
+    while True:
+        page = audit_page(store, tenant, limit=500, cursor=cursor)
+        yield from page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 def run_verify(args: argparse.Namespace) -> int:

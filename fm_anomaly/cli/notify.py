@@ -171,7 +171,7 @@ def _with_outbox(args: argparse.Namespace, do: Callable[[Outbox], _T]) -> _T:
 
 
 def _title(notice: Notice) -> str:
-    return f"{notice.severity.value} {notice.service}: {notice.title}"
+    return f"{notice.severity.value} {notice.headline}"
 
 
 def _is_readable(payload: dict[str, object]) -> bool:

@@ -100,6 +100,12 @@ class Notice:
         return self.state is AlertState.FIRING
 
     @property
+    def headline(self) -> str:
+        """Service and title, the service once: many titles begin with it."""
+        is_named = f"{self.title} ".startswith((f"{self.service} ", f"{self.service}: "))
+        return self.title if is_named else f"{self.service}: {self.title}"
+
+    @property
     def group(self) -> str:
         """Id of the matter that this belongs to: the incident's, or the alert's own."""
         return self.incident.incident_id if self.incident is not None else self.alert_id

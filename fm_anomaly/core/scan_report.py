@@ -39,7 +39,8 @@ Json = dict[str, Any]
 def scan_report(pipeline: Pipeline, names: Sequence[str], elapsed_s: float) -> Json:
     """Return the report on everything that `pipeline` has seen; `names` are those of the sources."""
     counts = pipeline.counts()
-    incidents = group(_so_far(pipeline, counts.last_us), pipeline.params.incidents, pipeline.markers)
+    found = group(_so_far(pipeline, counts.last_us), pipeline.params.incidents, pipeline.markers)
+    incidents = [ended(pipeline, incident) for incident in found]
     rows = templates(pipeline)
     zone_assumed = 2 * counts.zones.get("none", 0) > sum(counts.zones.values())
     return {
@@ -62,6 +63,32 @@ def scan_report(pipeline: Pipeline, names: Sequence[str], elapsed_s: float) -> J
         "known": _known(pipeline),
         "digest": _digest(pipeline, incidents, rows),
     }
+
+
+def ended(pipeline: Pipeline, incident: Incident) -> Incident:
+    """Return an incident that ends with its last error, where that is known and not with the bucket that held it.
+
+    What has no records of its own, a rise in volume or a slow operation, ends with its bucket: one that is over
+    within a bucket of the last error lasts no longer. Only at the end of an input: what else came shows in the counts.
+    """
+    ends = {alert.alert_id: _last_error_us(pipeline, alert) for alert in incident.alerts}
+    exact = [us for us in ends.values() if us is not None]
+    others = [alert.end_us for alert in incident.alerts if ends[alert.alert_id] is None]
+    if not exact or max(others, default=0) > max(exact) + pipeline.params.windows.bucket_us:
+        return incident
+    last_us = max(exact)
+    return replace(incident, last_us=last_us, end_us=None if incident.end_us is None else last_us)
+
+
+def _last_error_us(pipeline: Pipeline, alert: Alert) -> int | None:
+    """Return when the last record of an error's alert came, None where its templates do not tell."""
+    if alert.kind not in (AnomalyKind.NEW_ERROR, AnomalyKind.ERROR_SPIKE) or not alert.templates:
+        return None
+    store = pipeline.templates
+    parts = [part for index in alert.templates for part in store.members(store.standing(index))]
+    last_us = int(pipeline.stats.last_us[parts].max())
+    is_within = alert.end_us - pipeline.params.windows.bucket_us <= last_us < alert.end_us
+    return last_us if is_within else None
 
 
 def _so_far(pipeline: Pipeline, last_us: int | None) -> list[Alert]:

@@ -61,7 +61,7 @@ def alert(
 ) -> dict[str, Any]:
     """Return one alert as the API takes it, under the labels of `known` where it is known by others."""
     said = {
-        "summary": f"{notice.service}: {notice.title}",
+        "summary": notice.headline,
         "description": notice.reason,
         "evidence": "\n".join(line.text for line in notice.evidence),
         "incident": "" if notice.incident is None else notice.incident.title,

@@ -96,12 +96,14 @@ def body(changes: Sequence[Change], base_url: str) -> dict[str, Any]:
 def headline(change: Change) -> str:
     """Return the line that says it all, not escaped: sign, severity, service, what, and how it stands."""
     notice = change.notice
-    title = terminal(notice.title)
+    told = terminal(notice.title)
+    if notice.headline != notice.title:
+        told = f"{terminal(notice.service)} · {told}"
     if change.says in (Says.OVER, Says.PASSED):
-        return f"✅ over: {terminal(notice.service)} · {title}"
+        return f"✅ over: {told}"
     sign = _SIGNS[notice.severity.value]
     how = {Says.WORSE: "worse: "}.get(change.says, "back: " if change.novelty.value == "regressed" else "")
-    return f"{sign} {notice.severity.value.upper()} {how}{terminal(notice.service)} · {title}"
+    return f"{sign} {notice.severity.value.upper()} {how}{told}"
 
 
 def escape(text: str) -> str:

@@ -41,6 +41,9 @@ def test_a_keys_life(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "revoked" in said(capsys, "keys", "list", *at)[1]
     assert "key_rotated" in said(capsys, "audit", "show", *at)[1]
     assert "key_revoked" in said(capsys, "audit", "show", "--tenant", ANY, *at)[1]
+    both = said(capsys, "audit", "show", *at)[1].splitlines()
+    assert [line.split()[1] for line in both] == [ANY, "default", ANY, "default"]
+    assert len(said(capsys, "audit", "show", "--limit", "3", *at)[1].splitlines()) == 3
     code, told, _ = said(capsys, "audit", "verify", *at)
     assert (code, told) == (0, "whole: 4 rows of 2 tenants\n")
 

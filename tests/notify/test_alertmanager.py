@@ -65,6 +65,17 @@ def test_an_alert_has_labels_annotations_times_and_a_link(post: Post) -> None:
     assert sent["generatorURL"] == f"https://logs.example/incidents/i-{A.alert_id}"
 
 
+@pytest.mark.parametrize(
+    ("title", "summary"),
+    [("api fails", "api fails"), ("api: 5xx", "api: 5xx"), ("apiary burns", "api: apiary burns"), ("api", "api")],
+)
+def test_the_service_is_named_once(post: Post, title: str, summary: str) -> None:
+    """A title that begins with the service says enough; one that begins alike does not."""
+    post.happen(fired(make_alert("t", title=title)))
+    ((sent,),) = post.run()
+    assert sent["annotations"]["summary"] == summary
+
+
 def test_what_fires_is_sent_again_until_it_is_over(post: Post) -> None:
     """A post a minute while it fires, endsAt moving along; after the end one more, then none."""
     post.happen(fired(A))
