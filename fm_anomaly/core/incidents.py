@@ -97,7 +97,8 @@ class IncidentParams:
     cascade_s: int = 180
     """Errors, silences and slowness that start in several services within so long are a cascade."""
     evidence_s: int = 900
-    """Alerts of several services that share an exception, a template or a rare word may start so far apart."""
+    """Alerts of several services that share an exception, a template or a rare word may start so far apart; one of the
+    same service with the same template may start so long after the end of the others: it is back."""
     max_services: int = 8
     """Beyond so many services, only shared evidence joins."""
 
@@ -180,6 +181,8 @@ def _why(group_: _Group, alert: Alert, params: IncidentParams) -> str | None:
     for a in group_.alerts:
         if a.stream == alert.stream and alert.start_us <= a.end_us + near_us and alert.start_us - newest <= chain_us:
             return f"same service {alert.stream.service} at the same time"
+        if _is_back(a, alert, params.evidence_s * US_PER_S):
+            return f"{alert.stream.service} has it again"
     first, end = min(a.start_us for a in group_.alerts), max(a.end_us for a in group_.alerts)
     if alert.start_us > max(end + near_us, first + params.cascade_s * US_PER_S):
         return None
@@ -190,6 +193,13 @@ def _why(group_: _Group, alert: Alert, params: IncidentParams) -> str | None:
     if is_near and len(services) <= params.max_services and _is_trouble(alert) and any(map(_is_trouble, group_.alerts)):
         return f"{alert.stream.service} within {params.cascade_s} s"
     return None
+
+
+def _is_back(earlier: Alert, alert: Alert, within_us: int) -> bool:
+    """Whether an alert tells again, soon after its end, of what another of its service told."""
+    if earlier.stream != alert.stream or alert.start_us > earlier.end_us + within_us:
+        return False
+    return bool(set(earlier.template_ids) & set(alert.template_ids))
 
 
 def _shared(group_: _Group, alert: Alert) -> str | None:

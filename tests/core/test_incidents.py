@@ -56,6 +56,17 @@ def test_alerts_of_a_service_at_one_time_are_one_incident_with_the_worthiest_hea
     assert incident.joined == ("same service api at the same time",)
 
 
+def test_what_is_back_soon_after_its_end_is_the_same_matter() -> None:
+    """A failure that pauses for ten minutes is one incident; after an hour, or with other words, it is another."""
+    first = _alert("api", AnomalyKind.NEW_ERROR, 0, 4, template_ids=("aa", "bb"))
+    back = _alert("api", AnomalyKind.ERROR_SPIKE, 14, 4, template_ids=("bb",))
+    (incident,) = group([first, back])
+    assert incident.joined == ("api has it again",)
+    assert len(group([first, _alert("api", AnomalyKind.ERROR_SPIKE, 14, 4, template_ids=("cc",))])) == 2
+    assert len(group([first, _alert("api", AnomalyKind.ERROR_SPIKE, 64, 4, template_ids=("bb",))])) == 2
+    assert len(group([first, _alert("web", AnomalyKind.ERROR_SPIKE, 14, 4, template_ids=("bb",))])) == 2
+
+
 def test_matters_far_apart_stay_apart() -> None:
     """The same service an hour later, and another service half an hour later, are other matters."""
     alerts = [
