@@ -145,9 +145,12 @@ class Detection:
         """Return the end of the empty bucket in which the next silence falls due, None if there is none."""
         while self._due and not self._is_due(*self._due[0]):
             heapq.heappop(self._due)
-        due = [beats.next_at for beats in self._cadences.values() if beats.next_at >= 0]
-        due += [at for at, _ in self._due[:1]]
-        return (min(due) + 1) * self._bucket_us if due else None
+        first = self._due[0][0] if self._due else -1
+        for beats in self._cadences.values():
+            at = beats.next_at
+            if at >= 0 and (first < 0 or at < first):
+                first = at
+        return (first + 1) * self._bucket_us if first >= 0 else None
 
     def early_gates(self, stream: StreamKey) -> tuple[int, int]:
         """Return from how many (records, errors) in the trailing window on `early` is worth a call."""

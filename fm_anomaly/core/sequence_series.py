@@ -350,8 +350,10 @@ class SequenceSeries:
             return
         for step in sorted({*before.counts, *here.counts}):
             have, had = here.having(step), before.having(step)
-            self._compare(kind, Aspect.MISSING, step, 0, here.n - have, before.n - had, here.n, tally)
-            self._compare(kind, Aspect.EXTRA, step, 0, have, had, here.n, tally)
+            if here.n - have >= 2:
+                self._compare(kind, Aspect.MISSING, step, 0, here.n - have, before.n - had, here.n, tally)
+            if have >= 2:
+                self._compare(kind, Aspect.EXTRA, step, 0, have, had, here.n, tally)
             if step not in here.counts:
                 continue
             usual, n_usual = before.usual(step)

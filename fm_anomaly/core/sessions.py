@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import combinations, pairwise, takewhile
 from typing import Any
 
 from fm_anomaly.core.frames import US_PER_S
@@ -53,7 +53,13 @@ class Session:
         return {step: count for step, (count, _) in self.steps.items()}
 
     def pairs(self) -> Iterator[tuple[int, int]]:
-        """Yield the pairs (earlier, later) of steps; two first seen at the same time are in no order."""
+        """Return the pairs (earlier, later) of steps; two first seen at the same time are in no order."""
+        times = [first_us for _, first_us in self.steps.values()]
+        if all(a < b for a, b in pairwise(times)):
+            return combinations(self.steps, 2)
+        return self._pairs_by_time()
+
+    def _pairs_by_time(self) -> Iterator[tuple[int, int]]:
         steps = [(first_us, step) for step, (_, first_us) in self.steps.items()]
         for at, (first_us, step) in enumerate(steps):
             for other_us, other in steps[at + 1 :]:

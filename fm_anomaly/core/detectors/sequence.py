@@ -8,6 +8,7 @@ come, so that a step which all sessions begin to take is soon known. Must not kn
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import log10
@@ -151,23 +152,33 @@ class _Model:
 
     def parts(self, session: Session, own: int) -> dict[_Part, _Seen]:
         """Return all that is not common in a session; `own` is 1 where it has been noted itself."""
+        found = self.taken(session.steps, session.pairs(), own)
+        n, steps = self.n - own, session.steps
+        often = n * (_LEAST - 1)
+        # most steps of a stream are neither taken nor missing: this loop is the detector's cost
+        for step in [step for step, reach in self.reach.items() if reach[0] * _LEAST > often and step not in steps]:
+            reach = self.reach[step]
+            found[Aspect.MISSING, step, -1] = (_decades(n - reach[0], n), 0, _usual(reach))
+        return found
+
+    def taken(
+        self, steps: Mapping[int, Sequence[int]], pairs: Iterable[tuple[int, int]], own: int
+    ) -> dict[_Part, _Seen]:
+        """Return what is not common in `steps` that a session took (see `Session`): counts, new ones, and `pairs`."""
         found: dict[_Part, _Seen] = {}
-        counts = session.counts
         n = self.n - own
-        for step, reach in self.reach.items():
-            count = counts.get(step, 0)
-            if count:
-                if not self._is_common(count, reach, n, own):
-                    self._counted(step, count, [r - own if i < count else r for i, r in enumerate(reach)], n, found)
-            elif (n - reach[0]) * _LEAST < n:
-                found[Aspect.MISSING, step, -1] = (_decades(n - reach[0], n), 0, _usual(reach))
-        if len(self.reach) < self._params.max_steps:
-            for step, count in counts.items():
-                if step not in self.reach:
+        is_full = len(self.reach) >= self._params.max_steps
+        for step, (count, _) in steps.items():
+            reach = self.reach.get(step)
+            if reach is None:
+                if not is_full:
                     found[Aspect.EXTRA, step, -1] = (_decades(0, n), count, 0)
-        for earlier, later in session.pairs():
-            forth, back = self.order.get((earlier, later), 0), self.order.get((later, earlier), 0)
-            if forth * _LEAST < back:
+            elif not self._is_common(count, reach, n, own):
+                self._counted(step, count, [r - own if i < count else r for i, r in enumerate(reach)], n, found)
+        order = self.order.get
+        for earlier, later in pairs:
+            back = order((later, earlier), 0)
+            if back and (forth := order((earlier, later), 0)) * _LEAST < back:
                 found[Aspect.ORDER, earlier, later] = (_decades(forth, forth + back), 0, 0)
         return found
 
@@ -266,9 +277,12 @@ class SequenceDetector:
             return []
         model = self.all if kind == ALL else self._kinds[kind]
         parts, n = model.parts(session, own), model.n - own
-        if kind != ALL and any(aspect not in _TOO_LITTLE for aspect, _, _ in parts):
+        extra = [part for part in parts if part[0] not in _TOO_LITTLE]
+        if kind != ALL and extra:
             # a step that is missing is so among its like; what is extra is rare in the whole stream as well
-            of_all = self.all.parts(session, own)
+            pairs = [(step, other) for aspect, step, other in extra if aspect is Aspect.ORDER]
+            steps = {step: session.steps[step] for aspect, step, _ in extra if aspect is not Aspect.ORDER}
+            of_all = self.all.taken(steps, pairs, own)
             parts = {
                 part: seen if part[0] in _TOO_LITTLE else min(seen, of_all.get(part, _COMMON))
                 for part, seen in parts.items()

@@ -161,8 +161,11 @@ class ShareDetector:
         errors, records = x
         level = self._level()
         if behind:
-            errors += sum(e for e, _ in self.recent[-behind:])
-            records += sum(n for _, n in self.recent[-behind:])
+            window_records, window_errors = 0.0, 0.0
+            for e, n in self.recent[-behind:]:
+                window_errors += e
+                window_records += n
+            errors, records = errors + window_errors, records + window_records
             level = self.levels[-behind]
         if errors < p.min_errors or level[4] < p.warmup_buckets:
             return None
