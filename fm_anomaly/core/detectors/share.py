@@ -20,6 +20,9 @@ from fm_anomaly.core.detectors.tails import (
     score_value,
 )
 
+_ROUNDING = 1e-6
+"""By far more than sums of expectations may differ by the order in which they are added."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShareParams:
@@ -59,6 +62,11 @@ class ShareDetector:
     def score_one(self, at: int, x: tuple[float, float]) -> Reading:
         """Return the strongest reading over the windows that end with bucket ``at``."""
         best = QUIET
+        errors = x[0] + _ROUNDING
+        for seen, _ in self.recent:
+            errors += seen
+        if errors < self._params.min_errors:
+            return best  # nor has any of the windows enough
         gap = max(at - self.at - 1, 0) if self.at >= 0 else 0
         for window in self._params.windows:
             reading = self._judge(x, window, gap)
