@@ -174,10 +174,12 @@ def test_what_is_asked_from_elsewhere_asks_once_more(app: Any, live_store: Store
 
 
 def test_a_reader_is_offered_nothing_to_do(app: Any, live_store: Store) -> None:
-    """Without the scope operate the forms are not there, and what they would send is refused."""
+    """Without the scope operate the forms are not there, and it is said why; what they would send is refused."""
     browser = Browser(app)
     browser.sign_in(key(live_store, Scope.READ)[1])
-    assert "New silence" not in browser.ask("GET", "/silences", **HTML).text
+    page = browser.ask("GET", "/silences", **HTML).text
+    assert "New silence" not in page
+    assert "This key reads only" in page
     own = {"Origin": "https://logs.example", "Content-Type": "application/json"}
     assert browser.ask("POST", "/api/v1/markers", '{"title": "x"}', **own).status_code == 403
 

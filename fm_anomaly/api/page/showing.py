@@ -50,6 +50,7 @@ def show(request: Request, name: str, status_code: int = 200, **values: Any) -> 
             path=request.url.path,
             query=request.query_params,
             can_write=request.app.state.intake is not None and Scope.OPERATE in caller.opens,
+            is_reader=caller.is_session and Scope.OPERATE not in caller.opens,
             has_categories=Scope.READ in caller.opens and in_use(request, caller.tenant) is not None,
             signed_in_as=caller.actor if caller.is_session else "",
             **values,
