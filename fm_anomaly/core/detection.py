@@ -325,7 +325,7 @@ class Detection:
         self = cls(params)
         self.n_streams_beyond = state["beyond"]
         self._unheard = (state["unheard"][0], state["unheard"][1])
-        self._not_expected = {StreamKey(*key) for key in state["not_expected"]}
+        self._not_expected = {StreamKey(*key) for key in state.get("not_expected", [])}
         self.sequences = Sequences.restore(state["sequences"], self._limits.sequences, params.max_streams)
         for tenant, service, beats in state["cadences"]:
             self._cadences[StreamKey(tenant, service)] = Cadences.restore(beats, self._limits.cadence)

@@ -291,7 +291,7 @@ class Applier:
                 continue
             tenant = applier.tenants[name] = Tenant(pipeline, received, layers)
             tenant.clock_us, tenant.batch_at_us, tenant.gap_us = saved["times"]
-            tenant.liveness = Liveness.restore(saved["liveness"])
+            tenant.liveness = Liveness.restore(saved.get("liveness", []))
         return applier
 
 
