@@ -61,8 +61,8 @@ def fold_digits(bodies: pl.Series, hex_first: bool = False) -> list[str]:
 def quick_shapes(bodies: list[str]) -> list[str] | None:
     """Return bodies with digits folded, blanks as blanks and uuids marked, all in one pass over their bytes.
 
-    Where `is_quick_shape` holds of what comes out, it is the shape as `mask_hex(fold_digits(…))` gives it, or would be
-    if no run of hex digits were left. None where one of the bodies is longer than `MAX_CHARS` or holds NUL.
+    Where `are_quick_shapes` holds of what comes out, it is the shape as `mask_hex(fold_digits(…))` gives it, or would
+    be if no run of hex digits were left. None where one of the bodies is longer than `MAX_CHARS` or holds NUL.
     Cost: 0.3 µs a row of 70 characters.
     """
     text = "\0".join(bodies)
@@ -119,18 +119,17 @@ _MAYBE_WORD_PATTERNS = [
 ]
 
 
-def is_quick_shape(shape: str) -> bool:
-    """Whether no body of which `quick_shapes` makes this shape holds a word of `WORDS`, whose digits must not fold.
-
-    There is none where no such word stands there folded, nor can have stood across the end of a uuid.
-    """
-    return not any(word in shape for word in _MAYBE_WORDS)
-
-
 def are_quick_shapes(shapes: pl.Series) -> NDArray[np.bool_]:
-    """Return what `is_quick_shape` says of each."""
+    """Return whether no body of which `quick_shapes` makes this shape holds a word of `WORDS`, for each.
+
+    The digits of such a word must not fold. There is none where none stands there folded, nor can have stood across
+    the end of a uuid.
+    """
     if len(shapes) <= _FEW:
-        return np.array([is_quick_shape(shape) for shape in shapes.to_list()], dtype=np.bool_)
+        texts = shapes.to_list()
+        joined = "\0".join(texts)  # no word holds NUL
+        words = [word for word in _MAYBE_WORDS if word in joined]
+        return np.array([not any(word in text for word in words) for text in texts], dtype=np.bool_)
     found = np.zeros(len(shapes), dtype=np.bool_)
     for pattern in _MAYBE_WORD_PATTERNS:
         found |= shapes.str.contains(pattern).to_numpy()
