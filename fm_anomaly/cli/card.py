@@ -75,7 +75,7 @@ def incident_lines(
     title.truncate(column - 2, overflow="ellipsis", pad=True)
     title.append(f"  {face.between(incident['start'], incident['end'], incident['state'])}", style=_LABEL)
     yield title
-    yield from _labelled("what", incident["what"])
+    yield from _labelled("what", [text for text in incident["what"] if text != incident["title"]])
     yield from _labelled("why", [incident["reason"]])
     if category := incident.get("category"):
         yield from _labelled("kind", [f"{category['name']} ({category['category_id']})"])

@@ -341,7 +341,10 @@ def reason(pipeline: Pipeline, incident: Incident) -> str:
 
 
 def what(pipeline: Pipeline, incident: Incident) -> list[str]:
-    """Return one line for each of the most frequent templates, then the exception identities, most records first."""
+    """Return one line for each of the most frequent templates, then the exception identities, most records first.
+
+    Where alerts name none, what they say; of one alone its title, for the reason is told anyway.
+    """
     by_id = {t.template_id: t for t in pipeline.templates.templates}
     counts: Counter[str] = Counter()
     raised: Counter[str] = Counter()
@@ -354,8 +357,11 @@ def what(pipeline: Pipeline, incident: Incident) -> list[str]:
     n_tracebacks = sum(n for subject, n in raised.items() if " at " in subject)
     if lines and n_tracebacks:
         lines[0] += f" + {n_tracebacks:,} traceback{'s' if n_tracebacks > 1 else ''}"
-    lines += [subject for subject, _ in raised.most_common(2)]
-    return lines or [incident.alerts[0].title]
+    placed = {subject.partition(" at ")[0] for subject in raised if " at " in subject}
+    lines += [subject for subject, _ in raised.most_common() if subject not in placed][:2]
+    if lines or len(incident.alerts) == 1:
+        return lines or [incident.alerts[0].title]
+    return [f"{alert.title}: {alert.reason.partition(' · ')[0]}" for alert in incident.alerts[:3]]
 
 
 def _n_in(pipeline: Pipeline, incident: Incident, alert: Alert, name: str, subject: str) -> int:
