@@ -160,7 +160,12 @@ def _first_line(message: str) -> str:
 
 
 def _spooled(path: str, folder: str) -> Path:
-    """Return the path of a file that can be read twice: standard input is written down first."""
+    """Return the path of a file that can be read twice: standard input is written down first.
+
+    A file that was named is taken for what it is said to be, whatever control characters its cells hold.
+    """
+    if Path(path).is_file():
+        return Path(path)
     if path != "-":
         (source,) = find_sources([path])
         return Path(source.paths[-1])

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 Run = Callable[..., Any]
@@ -67,6 +67,7 @@ def test_an_empty_log_gives_no_rows(run: Run, tmp_path: Path) -> None:
 CELLS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=30)
 
 
+@example(rows=[("", "\x07", "\x07\x07")], delimiter=",").via("a file that looks binary")
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=30),
     delimiter=st.sampled_from([",", ";", "\t"]),
