@@ -20,8 +20,6 @@ from fm_anomaly.storage.segments import SegmentWriter
 
 _GROUP_BYTES = 16 << 20
 _SMALL_STEP_US = 60 * US_PER_S
-_LOOK_S = 0.02
-"""Between two looks at whether the worker has become idle."""
 
 
 @dataclass(slots=True)
@@ -46,13 +44,9 @@ class Durable:
 
 @dataclass(frozen=True, slots=True)
 class TickParams:
-    """When time is written down: so long after entries that none has followed, and how often while nothing comes.
-
-    eager_bytes: where so much waits for its tick and nothing else is being worked on, the tick comes at once.
-    """
+    """When time is written down: so long after entries that none has followed, and how often while nothing comes."""
 
     after_entries_s: float = 0.5
-    eager_bytes: int = 1 << 20
     idle_s: float = 1.0
     asleep_s: float = 10.0
     asleep_after_s: float = 900.0
@@ -111,8 +105,6 @@ class Appender:
     hand_on: Callable[[Sequence[Durable]], None]
     on_refused: Callable[[FmAnomalyError], None] = lambda exc: None
     ticks: TickParams = field(default_factory=TickParams)
-    is_idle: Callable[[], bool] = lambda: False
-    """Whether whoever works on entries has none to work on."""
     n_groups: int = 0
     timing: Timing = field(default_factory=Timing)
     """Of writing and syncing a group."""
@@ -123,7 +115,6 @@ class Appender:
     _stopping: bool = False
     _thread: threading.Thread | None = None
     _owes_tick_since: float | None = None
-    _owing_bytes: int = 0
     _last_entry_at: float = 0.0
     _last_tick_at: float = 0.0
 
@@ -157,11 +148,9 @@ class Appender:
         while True:
             with self._wake:
                 while not self._waiting and not self._stopping and (left_s := self._tick_in_s()) > 0:
-                    is_eager = self._owing_bytes >= self.ticks.eager_bytes
-                    self._wake.wait(min(left_s, _LOOK_S) if is_eager else left_s)
+                    self._wake.wait(left_s)
                 group = self._taken()
                 is_last = self._stopping and not self._waiting
-            self._owing_bytes += sum(len(each.payload) for each in group)
             is_tick_due = is_last or self._tick_in_s() <= 0
             if group or is_tick_due:
                 self._write(group, is_tick_due=is_tick_due)
@@ -179,8 +168,6 @@ class Appender:
 
     def _tick_in_s(self) -> float:
         now, ticks = time.monotonic(), self.ticks
-        if self._owing_bytes >= ticks.eager_bytes and self.is_idle():
-            return 0.0
         if self._owes_tick_since is not None:
             return self._owes_tick_since + ticks.after_entries_s - now
         is_asleep = now - self._last_entry_at >= ticks.asleep_after_s
@@ -214,7 +201,6 @@ class Appender:
         if is_tick_due:
             self._last_tick_at = time.monotonic()  # not again at once: the disk needs time
             self._owes_tick_since = None if self._owes_tick_since is None else self._last_tick_at
-            self._owing_bytes = 0
         self.on_refused(exc)
         for each in group:
             each.done(exc)
@@ -224,6 +210,6 @@ class Appender:
         if has_entries:
             self._last_entry_at = now
         if is_tick:
-            self._last_tick_at, self._owes_tick_since, self._owing_bytes = now, None, 0
+            self._last_tick_at, self._owes_tick_since = now, None
         elif has_entries and self._owes_tick_since is None:
             self._owes_tick_since = now

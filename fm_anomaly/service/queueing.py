@@ -84,8 +84,6 @@ class WorkQueue:
         self._calls: deque[Callable[[], None]] = deque()
         self._wake = threading.Condition()
         self._is_closed = False
-        self.is_waited_on = False
-        """Whether whoever gets entries waits for one: everything that was put has been got."""
 
     def put(self, entries: Sequence[Durable]) -> None:
         """Append entries."""
@@ -119,9 +117,7 @@ class WorkQueue:
                 if self._is_closed or left <= 0:
                     return None
                 if not self._calls:
-                    self.is_waited_on = True
                     self._wake.wait(left)
-                    self.is_waited_on = False
 
     def close(self) -> None:
         """Say that nothing more will be put."""

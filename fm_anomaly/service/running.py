@@ -86,14 +86,7 @@ class Service:
             found, folder, store, self._queue, self._room, writer, self.params.snapshots, self.labelling
         )
         self._clock = LogClock((clock or SystemClock()).now_us, found.last_us, on_jump=_tell_jump)
-        self.appender = Appender(
-            writer,
-            self._clock,
-            self._hand_on,
-            self._note_refused,
-            ticks=self.params.ticks,
-            is_idle=lambda: self._queue.is_waited_on,
-        )
+        self.appender = Appender(writer, self._clock, self._hand_on, self._note_refused, ticks=self.params.ticks)
 
     def start(self) -> None:
         """Start the threads; entries of before are worked on while new ones come."""

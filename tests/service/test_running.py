@@ -229,14 +229,3 @@ def test_whoever_asks_and_goes_away_harms_nobody(tmp_path: Path) -> None:
         submit(service, batch(minute(0)))
         wait_for(lambda: total(service)["lines"] == 60)
         assert service.health()["worker"] == "ok"
-
-
-def test_what_fills_a_step_does_not_wait_for_its_tick_while_nobody_works(tmp_path: Path) -> None:
-    """Where the worker has nothing to do, as much as `eager_bytes` is worked on at once; less waits for the tick."""
-    ticks = TickParams(after_entries_s=3_600, idle_s=3_600, eager_bytes=20_000)
-    first, second = batch(minute(0)), batch(minute(1) * 100)
-    with service_in(tmp_path, replace(QUICK, ticks=ticks)) as service:
-        submit(service, first)
-        assert total(service)["lines"] == 0
-        submit(service, second)
-        wait_for(lambda: total(service)["lines"] == first.n_lines + second.n_lines)
