@@ -37,8 +37,8 @@ class _Heard:
             self.from_ = self.next_ = here
             return
         passed_us, came_us = elapsed_us - self.from_[0], self.newest_us - self.from_[1]
-        if came_us > 2 * passed_us + _SLACK_US:
-            self.is_live = False
+        if came_us > 2 * passed_us + _SLACK_US:  # history, or a backlog: what comes behind it has a pace of its own
+            self.is_live, self.from_, self.next_ = False, here, here
         elif passed_us >= _LEAST_US and 2 * came_us >= passed_us:
             self.is_live = True
         if elapsed_us - self.next_[0] >= _ROLL_US:

@@ -79,6 +79,20 @@ def test_who_was_heard_live_falls_silent() -> None:
     assert feeding.silent() == ["cart"]
 
 
+def test_a_backlog_behind_a_restart_hides_no_silence() -> None:
+    """A shipper that catches up after a restart and goes on live for four minutes is missed when it stops."""
+    feeding = Feeding()
+    feeding.live("cart", 30)
+    stopped_s = feeding.at_s
+    feeding.restart(1_200)
+    for part in range(20):
+        feeding.give(lines("cart", START + timedelta(seconds=stopped_s + 60 * part), 1))
+        feeding.wait(2)
+    feeding.live("cart", 4)
+    feeding.wait(900)
+    assert feeding.silent() == ["cart"]
+
+
 def test_a_file_posted_whole_is_never_silent() -> None:
     """Posted whole or in pieces, and again: nobody is silent behind it, nor when others come live the day after."""
     feeding = Feeding()
