@@ -181,7 +181,7 @@ def _why(group_: _Group, alert: Alert, params: IncidentParams) -> str | None:
     for a in group_.alerts:
         if a.stream == alert.stream and alert.start_us <= a.end_us + near_us and alert.start_us - newest <= chain_us:
             return f"same service {alert.stream.service} at the same time"
-        if _is_back(a, alert, params.evidence_s * US_PER_S):
+        if alert.start_us - newest <= chain_us and _is_back(a, alert, params.evidence_s * US_PER_S):
             return f"{alert.stream.service} has it again"
     first, end = min(a.start_us for a in group_.alerts), max(a.end_us for a in group_.alerts)
     if alert.start_us > max(end + near_us, first + params.cascade_s * US_PER_S):
