@@ -192,6 +192,7 @@ class SeriesBank:
         best = flat.argmax(axis=0)
         score = flat[best, np.arange(len(x))]
         gap = self._gap_decades(x)
+        best = np.where(gap > score, len(flat) // 2, best)  # a gap is a fall of the single value
         score = np.maximum(score, gap)
         surprise = np.maximum(raw.reshape(-1, len(x)).max(axis=0), gap)
         is_decision = self.habits.decide(time_us, score, surprise, self.limit)
