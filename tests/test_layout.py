@@ -18,6 +18,8 @@ _BOTTOM = {"errors", "core"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "core": {"errors"},
+    # what gives a package's names on first use (docs/adr/0009)
+    "lazy": set(),
     # each section of the settings is composed of the parts' own params
     "config": {*_BOTTOM, "notify"},
     # it fakes the intake too
@@ -29,8 +31,8 @@ ROOMS: dict[str, set[str]] = {
     "store_frames": {*_BOTTOM, "storage"},
     # draws values of all rooms, asks nothing of them
     "plots": {*_BOTTOM, "evaluation"},
-    "notify": {*_BOTTOM, "logs"},
-    "storage": _BOTTOM,
+    "notify": {*_BOTTOM, "lazy", "logs"},
+    "storage": {*_BOTTOM, "lazy"},
     # the drive of a scan: sources come in by a protocol
     "scanning": _BOTTOM,
     # one run of the batch job, for the command line and the service's schedule alike
