@@ -22,7 +22,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 import numpy as np
 import polars as pl
 
-from fm_anomaly.core.normalizing import normalized_form
+from fm_anomaly.core.normalizing import masked_part, normalized_form
 from fm_anomaly.core.templates import TemplateStore
 from fm_anomaly.evaluation.loghub import load
 from fm_anomaly.evaluation.template_rivals import drain3_miner
@@ -142,6 +142,7 @@ def _redrawn(run: str, rng: random.Random) -> str:
 
 def assign(bodies: pl.Series) -> None:
     """Our side: a fresh store and normaliser, the column in chunks, as the parser hands it on."""
+    masked_part.cache_clear()
     normalized_form.cache_clear()
     store = TemplateStore()
     for start in range(0, len(bodies), _CHUNK):

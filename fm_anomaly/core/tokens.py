@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from fm_anomaly.core.masks import MARKS, NUMBER, TYPE_BY_MARK
+from fm_anomaly.core.masks import MARK, MARKS, NUMBER, TYPE_BY_MARK
 
 WILDCARD = "<*>"
 """The one token that stands for every masked value; its type is told apart in `Pieces.kinds`."""
@@ -86,6 +86,23 @@ def split(masked: str) -> Pieces:
             _collapse_brackets(out)
     _collapse_repetitions(out)
     return out
+
+
+def typed(masked: str) -> str:
+    """Return a text that `split` takes apart as `masked`, with each variable token told by its mark alone."""
+    text = _TOKEN.sub(_typed, masked)
+    return text if text == masked or _taken_apart(text) == _taken_apart(masked) else masked
+
+
+def _typed(match: re.Match[str]) -> str:
+    kind = _classify(match[0])[1]
+    return MARK[kind] if kind else match[0]
+
+
+def _taken_apart(text: str) -> list[tuple[tuple[str, str], str]]:
+    """Return the tokens of a text as `split` sees them, each with the white space before it."""
+    ends = [0, *(match.end() for match in _TOKEN.finditer(text))]
+    return [(_classify(m[0]), text[end : m.start()]) for end, m in zip(ends, _TOKEN.finditer(text), strict=False)]
 
 
 @lru_cache(maxsize=16_384)
