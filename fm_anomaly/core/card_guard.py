@@ -23,8 +23,19 @@ def card_rows(lines: pl.Series, ends: NDArray[np.int64], text: bytes) -> NDArray
     return rows[is_card]
 
 
-_BLOCK_BYTES = 128 * 1024
+_BLOCK_WORDS = 16 * 1024
+"""Words of eight bytes looked at in one go: what is worked out of them stays in the processor's cache."""
+_WORD = np.dtype("<u8")
 
+
+def _each_byte(value: int) -> np.uint64:
+    """Return a word whose eight bytes are `value`."""
+    return np.uint64(int.from_bytes(bytes([value]) * 8, "little"))
+
+
+_SIX, _HIGH_BITS, _SPACE, _ONE = _each_byte(6), _each_byte(0xE0), _each_byte(0x20), _each_byte(1)
+_TO_BITS = np.uint64(0x8040201008040201)
+"""Times a word of bytes 0 and 1, gives these as the bits of the highest byte, first byte first."""
 
 # Digits (1) and gaps (0) of numbers in groups, as printed on cards.
 _SHAPES = ("1111011110111101111", "11110111111011111")
@@ -41,49 +52,63 @@ def _run_table() -> NDArray[np.bool_]:
 
 
 _RUNS = _run_table()
-_MIN_DIGITS = 6
-"""Digits in eight bytes inside a card number, gaps and all."""
 
 
 def _card_places(data: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return positions inside the digits that are as many, or grouped, as a card number's.
 
-    A run of 15 bytes holds one whole aligned group of 8, so one bit pattern a group is enough to look at; what
-    it finds is then looked at with its neighbourhood, as bits first and then as bytes.
+    A run of 15 bytes holds one whole aligned word of 8, so it is enough to look at one word after the other;
+    what this finds is then looked at with its neighbourhood, as bits first and then as bytes.
     """
-    digits = np.zeros(-(-len(data) // 8) + 4, dtype=np.uint8)  # two empty groups before and after
-    values, is_digit = np.empty(_BLOCK_BYTES, dtype=np.uint8), np.empty(_BLOCK_BYTES, dtype=np.bool_)
-    for start in range(0, len(data), _BLOCK_BYTES):
-        n = min(_BLOCK_BYTES, len(data) - start)
-        np.subtract(data[start : start + n], np.uint8(48), out=values[:n])
-        bits = np.packbits(np.less(values[:n], np.uint8(10), out=is_digit[:n]))
-        digits[start // 8 + 2 : start // 8 + 2 + len(bits)] = bits
-    groups = np.flatnonzero(np.bitwise_count(digits[2:-2]) >= _MIN_DIGITS)
-    groups = groups[_RUNS[digits[groups + 2]]]
+    words = data[: len(data) // 8 * 8].view(_WORD)
+    groups = _digit_words(words)
     if len(groups):
-        groups = groups[_is_card_shaped(digits, groups)]
-    if len(groups):
-        groups = groups[_is_grouped(data, groups)]
+        groups = groups[_is_grouped(words[groups])]
+    if len(groups) and len(data) >= 32:
+        groups = groups[_is_card_shaped(data, groups)]
     places: NDArray[np.int64] = groups * 8
     return places
 
 
-def _is_grouped(data: NDArray[np.uint8], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether what is no digit in each group of 8 bytes is a space or a dash; True for a last, shorter group."""
-    whole = data[: len(data) // 8 * 8].reshape(-1, 8)
-    kept = np.ones(len(groups), dtype=np.bool_)
-    inside = groups < len(whole)
-    window = whole[groups[inside]]
-    kept[inside] = (((window - np.uint8(48)) < np.uint8(10)) | (window == 32) | (window == 45)).all(axis=1)
-    return kept
+def _digit_words(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the words all of whose bytes are digits or not far before these in ASCII, the space among them."""
+    fits = np.empty(len(words), dtype=np.bool_)
+    block = np.empty(min(len(words), _BLOCK_WORDS), dtype=_WORD)
+    for start in range(0, len(words), _BLOCK_WORDS):
+        some = words[start : start + _BLOCK_WORDS]
+        bits = block[: len(some)]
+        np.add(some, _SIX, out=bits)  # lifts what stands behind the digits beyond 0x3F
+        np.bitwise_and(bits, _HIGH_BITS, out=bits)
+        np.equal(bits, _SPACE, out=fits[start : start + _BLOCK_WORDS])
+    return np.flatnonzero(fits)
 
 
-def _is_card_shaped(digits: NDArray[np.uint8], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each group of 8 bytes lies in digits of a card number's shape; `digits` has two groups in front."""
-    bits = np.zeros(len(groups), dtype=np.uint64)
-    for at in range(5):
-        bits = (bits << np.uint64(8)) | digits[groups + at]
-    bits = ((bits >> np.uint64(4)) & np.uint64(0xFFFFFFFF)).astype(np.uint32)  # 12 bytes, the group, 12 bytes
+_IN_CARD = np.zeros(256, dtype=np.bool_)
+_IN_CARD[[*b"0123456789 -"]] = True
+
+
+def _is_grouped(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether each word of `_digit_words` has digits and gaps as a card number may have them."""
+    bits = (((words >> np.uint64(4)) & _ONE) * _TO_BITS) >> np.uint64(56)  # what else is left has no such bit
+    found: NDArray[np.bool_] = _RUNS[bits]
+    rows = np.flatnonzero(found)
+    found[rows] = _IN_CARD[words[rows].view(np.uint8)].view(_WORD) == _ONE
+    return found
+
+
+def _is_card_shaped(data: NDArray[np.uint8], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each group of 8 bytes lies in digits of a card number's shape, or too near an end to be looked at."""
+    begins = groups * 8 - 12
+    inside = (begins >= 0) & (begins <= len(data) - 32)
+    around = np.lib.stride_tricks.sliding_window_view(data, 32)[begins[inside]]  # 12 bytes, the group, 12 bytes
+    bits = np.packbits((around - np.uint8(48)) < np.uint8(10), axis=1).view(">u4")[:, 0].astype(np.uint32)
+    found = np.ones(len(groups), dtype=np.bool_)
+    found[inside] = _is_shaped(bits)
+    return found
+
+
+def _is_shaped(bits: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Whether columns 12 to 19 of 32 lie in digits of a card number's shape."""
     ones = _ONES[(bits >> np.uint32(20)) & np.uint32(0xFFF), 0] + _ONES[bits & np.uint32(0xFFF), 1]
     is_full = (bits >> np.uint32(12)) & np.uint32(0xFF) == np.uint32(0xFF)
     found: NDArray[np.bool_] = is_full & ((ones == 15 - 8) | (ones == 16 - 8))
@@ -93,7 +118,7 @@ def _is_card_shaped(digits: NDArray[np.uint8], groups: NDArray[np.int64]) -> NDA
 
 
 def _is_group_shaped(bits: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Whether columns 12 to 19 of 32 lie in one of the shapes that are printed in groups."""
+    """The same for the shapes that are printed in groups."""
     found = np.zeros(len(bits), dtype=np.bool_)
     for shape in _SHAPES:
         for start in range(20 - len(shape), 13):
