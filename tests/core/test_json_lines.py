@@ -217,3 +217,16 @@ def test_escape_sequences_in_messages_are_stripped() -> None:
     told = "\x1b[32mserved\x1b[0m page 3"
     records = parse([{"message": told}, structlog(event=told), structlog(event="plain"), '{"log":"x"}'])
     assert [r["body"] for r in records] == ["served page 3", "served page 3", "plain", "x"]
+
+
+@pytest.mark.parametrize("order", [(1, True), (True, 1)])
+def test_what_a_level_means_does_not_depend_on_what_came_before(order: tuple[Any, Any]) -> None:
+    """1 and true are equal to Python; the one is syslog's alert, the other is no level."""
+    found = {str(r["body"]): r["severity"] for r in parse([structlog(event=repr(v), level=v) for v in order])}
+    assert found == {"1": 22, "True": 0}
+
+
+def test_a_service_field_is_the_writer_but_for_calls() -> None:
+    """Of one call site, the records that have a client name the service that was called, and no other."""
+    records = parse([structlog(event="sent", service="shop", client=client) for client in (None, "bank", None)])
+    assert [r["service"] for r in records] == ["shop", None, "shop"]
