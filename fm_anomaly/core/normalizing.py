@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from fm_anomaly.core.masks import HEX_MASKS, KEY_VALUE, MASKS, RAW_HEX_PATTERNS, Mask, mark_value
 from fm_anomaly.core.tokens import FROM_LETTERS, PROTECTED, TO_LETTERS, WORDS, split, typed
@@ -30,7 +28,8 @@ MAX_CHARS = 4_096
 _FEW = 64
 
 _BLANKS = (0, 9, 10, 11, 12, 13)
-_FOLD = bytes(48 if 48 <= c < 58 else (32 if c in _BLANKS[1:] else c) for c in range(256))
+FOLD = bytes(48 if 48 <= c < 58 else (32 if c in _BLANKS[1:] else c) for c in range(256))
+"""Bytes of UTF-8 folded, but for NUL, which stands between two messages."""
 _FOLD_ONE = {**dict.fromkeys(range(48, 58), "0"), **dict.fromkeys(_BLANKS, " ")}
 _ANY_WORD = re.compile("|".join(map(re.escape, WORDS)))
 
@@ -46,94 +45,16 @@ def fold_digits(bodies: pl.Series, hex_first: bool = False) -> list[str]:
         bodies = bodies.fill_null("")
     if len(bodies) <= _FEW:
         folded = [_fold_one(body) for body in bodies.to_list()]
-        return [_mask_hex_one(shape) for shape in folded] if hex_first else folded
+        return [mask_hex_one(shape) for shape in folded] if hex_first else folded
     if (bodies.str.len_bytes().max() or 0) > MAX_CHARS:  # type: ignore[operator]
         bodies = bodies.str.slice(0, MAX_CHARS)
     bodies = bodies.str.replace_many(WORDS, PROTECTED, leftmost=True)
     for pattern, mark in RAW_HEX_PATTERNS if hex_first else ():
         bodies = bodies.str.replace_all(pattern, mark)
-    folded = str(bodies.str.join("\0").item()).encode().translate(_FOLD).decode().split("\0")
+    folded = str(bodies.str.join("\0").item()).encode().translate(FOLD).decode().split("\0")
     if len(folded) != len(bodies):  # a body holds NUL itself
         return fold_digits(bodies.str.replace_all("\0", " ", literal=True), hex_first)
     return folded
-
-
-def quick_shapes(bodies: list[str]) -> list[str] | None:
-    """Return bodies with digits folded, blanks as blanks and uuids marked, all in one pass over their bytes.
-
-    Where `are_quick_shapes` holds of what comes out, it is the shape as `mask_hex(fold_digits(…))` gives it, or would
-    be if no run of hex digits were left. None where one of the bodies is longer than `MAX_CHARS` or holds NUL.
-    Cost: 0.3 µs a row of 70 characters.
-    """
-    text = "\0".join(bodies)
-    if len(text) > MAX_CHARS and max(map(len, bodies)) > MAX_CHARS:
-        return None
-    shapes = _mark_uuids(text.encode().translate(_FOLD)).decode().split("\0")
-    return shapes if len(shapes) == len(bodies) else None
-
-
-_DASH = 45
-_HEX_OR_DASH = np.zeros(256, dtype=np.uint8)
-_HEX_OR_DASH[list(b"0abcdefABCDEF")] = 1
-_HEX_OR_DASH[_DASH] = 2
-_UUID = _HEX_OR_DASH[np.frombuffer(b"00000000-0000-0000-0000-000000000000", dtype=np.uint8)]
-_NO_TEXT = b"\xff" * len(_UUID)
-"""Bytes that UTF-8 never has."""
-
-
-def _mark_uuids(folded: bytes) -> bytes:
-    """Return folded text with what the first of `HEX_MASKS` finds as its mark."""
-    data = np.frombuffer(folded, dtype=np.uint8)
-    dashes = np.flatnonzero(data == _DASH)
-    dashes = dashes[(dashes >= 8) & (dashes <= len(data) - 28)]
-    starts = dashes[(data[dashes + 5] == _DASH) & (data[dashes + 10] == _DASH) & (data[dashes + 15] == _DASH)] - 8
-    if not len(starts):
-        return folded
-    windows = np.lib.stride_tricks.sliding_window_view(data, len(_UUID))[starts]
-    starts = starts[(_HEX_OR_DASH[windows] == _UUID).all(axis=1)]
-    if not len(starts):
-        return folded
-    if (np.diff(starts) < len(_UUID)).any():  # one begins in the other: a search from left to right takes the first
-        return HEX_MASKS[0].pattern.sub(HEX_MASKS[0].mark, folded.decode()).encode()
-    marked = data.copy()
-    marked[starts[:, None] + np.arange(len(_UUID))] = _NO_TEXT[0]
-    return marked.tobytes().replace(_NO_TEXT, HEX_MASKS[0].mark.encode())
-
-
-def _maybe_words() -> list[str]:
-    """Return what a word of `WORDS` becomes folded, and what of it stands outside a uuid that took the rest."""
-    words = [word.translate(_FOLD_ONE) for word in WORDS]
-    splits = [(word[:i], word[i:]) for word in words for i in range(1, len(word))]
-    mark = HEX_MASKS[0].mark
-    outside = [head + mark for head, tail in splits if set(tail) <= _UUID_CHARS]
-    outside += [mark + tail for head, tail in splits if set(head) <= _UUID_CHARS]
-    return list(dict.fromkeys((*words, *outside)))
-
-
-_UUID_CHARS = set("0abcdefABCDEF-")
-_MAYBE_WORDS = _maybe_words()
-# Up to a few dozen literals Rust's engine looks for with vector instructions.
-_MAYBE_WORD_PATTERNS = [
-    "|".join(re.escape(word).replace("\\ ", " ").replace("\\-", "-") for word in _MAYBE_WORDS[i : i + 32])
-    for i in range(0, len(_MAYBE_WORDS), 32)
-]
-
-
-def are_quick_shapes(shapes: pl.Series) -> NDArray[np.bool_]:
-    """Return whether no body of which `quick_shapes` makes this shape holds a word of `WORDS`, for each.
-
-    The digits of such a word must not fold. There is none where none stands there folded, nor can have stood across
-    the end of a uuid.
-    """
-    if len(shapes) <= _FEW:
-        texts = shapes.to_list()
-        joined = "\0".join(texts)  # no word holds NUL
-        words = [word for word in _MAYBE_WORDS if word in joined]
-        return np.array([not any(word in text for word in words) for text in texts], dtype=np.bool_)
-    found = np.zeros(len(shapes), dtype=np.bool_)
-    for pattern in _MAYBE_WORD_PATTERNS:
-        found |= shapes.str.contains(pattern).to_numpy()
-    return ~found
 
 
 def _fold_one(body: str) -> str:
@@ -143,13 +64,14 @@ def _fold_one(body: str) -> str:
 def mask_hex(folded: pl.Series) -> pl.Series:
     """Return folded messages with uuids, hex runs and long mixed ids as one mark each. Cost: 0.5 µs a row."""
     if len(folded) <= _FEW:
-        return pl.Series([_mask_hex_one(shape) for shape in folded.to_list()], dtype=pl.String)
+        return pl.Series([mask_hex_one(shape) for shape in folded.to_list()], dtype=pl.String)
     for rule in HEX_MASKS:
         folded = folded.str.replace_all(f"(?-u){rule.pattern.pattern}", rule.mark)
     return folded
 
 
-def _mask_hex_one(shape: str) -> str:
+def mask_hex_one(shape: str) -> str:
+    """Return what `mask_hex` does, for one message."""
     for rule in HEX_MASKS:
         shape = rule.masked(shape)
     return shape

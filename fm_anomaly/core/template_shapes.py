@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import compress, repeat
-from typing import Any
+from operator import eq, ne
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fm_anomaly.core.normalizing import (
-    Normalized,
-    are_quick_shapes,
-    fold_digits,
-    mask_hex,
-    quick_shapes,
-)
+from fm_anomaly.core.normalizing import Normalized, fold_digits, mask_hex
+from fm_anomaly.core.quick_shapes import key_of, quick_keys, shapes_of
 from fm_anomaly.core.template_merging import Tokens
 
 Codes = NDArray[np.int64]
@@ -39,7 +35,7 @@ class Shapes:
         self._code_by_form: dict[tuple[Tokens, tuple[str, ...]], int] = {}
         self._forms: list[Normalized] = []
         self._quick: dict[str, int] = {}
-        """Those that `quick_shapes` tells for certain; a cache."""
+        """The codes of shapes by their quick keys, where those tell them; a cache."""
         self._new: list[str] = []
         """Those that have come since it was last asked which of them are."""
         self._hex_first_calls = 0
@@ -60,34 +56,33 @@ class Shapes:
         return self._keep(shape, self._code_of(self.normalize(shape)))
 
     def codes_of(self, bodies: pl.Series) -> tuple[list[str], Codes]:
-        """Return each body's shape, and the code of its normalised form or -1 where that is not known.
+        """Return of each body a text, and the code of its normalised form or -1 where that is not known.
 
-        Most bodies have a shape that `quick_shapes` tells; of the others it is worked out. Where these are many, hex
-        runs are masked at once.
+        The text is the shape where the code is -1; else it begins with the same word. Most bodies have a quick key that
+        is known; of the others the shape is worked out. Where these are many, hex runs are masked at once.
         """
         if self._hex_first_calls > 0:
             self._hex_first_calls -= 1
             shapes = fold_digits(bodies, hex_first=True)
             return shapes, _looked_up(self._code_by_shape, shapes)
-        if self._new:
-            self._note_quick()
-        texts = (bodies.fill_null("") if bodies.null_count() else bodies).to_list()
-        quick = quick_shapes(texts) if self._quick else None  # of a first batch nothing is known
-        if quick is None:
+        texts = quick_keys(bodies)
+        if texts is None:
             shapes = _worked_out(bodies)
             return shapes, _looked_up(self._code_by_shape, shapes)
-        codes = _looked_up(self._quick, quick)
+        if self._new:
+            self._note_quick()
+        codes = _looked_up(self._quick, texts)
         rows = np.flatnonzero(codes < 0)
         if len(rows):
-            shapes = _of_unknown([quick[row] for row in rows.tolist()], bodies, rows)
+            places = rows.tolist()
+            keys = [texts[row] for row in places]
+            shapes = _shapes(keys, bodies, rows)
             codes[rows] = _looked_up(self._code_by_shape, shapes)
-            n_masked = 0
-            for row, shape in zip(rows.tolist(), shapes, strict=True):
-                n_masked += quick[row] != shape
-                quick[row] = shape
-            if 2 * n_masked > len(quick):
+            for row, shape in zip(places, shapes, strict=True):
+                texts[row] = shape
+            if 2 * sum(map(ne, keys, map(key_of, shapes))) > len(texts):
                 self._hex_first_calls = _HEX_FIRST_CALLS
-        return quick, codes
+        return texts, codes
 
     def _keep(self, shape: str, code: int) -> int:
         self._code_by_shape[shape] = code
@@ -95,8 +90,10 @@ class Shapes:
         return code
 
     def _note_quick(self) -> None:
-        sure = are_quick_shapes(pl.Series(self._new, dtype=pl.String))
-        self._quick.update((shape, self._code_by_shape[shape]) for shape in compress(self._new, sure))
+        keys = [key_of(shape) for shape in self._new]
+        codes = map(self._code_by_shape.__getitem__, self._new)
+        is_sure = map(eq, self._new, shapes_of(keys))
+        self._quick.update(compress(zip(keys, codes, strict=True), is_sure))
         self._new.clear()
 
     def _code_of(self, form: Normalized) -> int:
@@ -120,15 +117,16 @@ class Shapes:
             self._keep(shape, code)
 
 
-def _of_unknown(quick: list[str], bodies: pl.Series, rows: Codes) -> list[str]:
-    """Return the shapes of the bodies at `rows`, of which `quick_shapes` gave `quick`."""
-    shapes = pl.Series(quick, dtype=pl.String)
-    unsure = np.flatnonzero(~are_quick_shapes(shapes))
-    out = list(mask_hex(shapes).to_list())
-    if len(unsure):
-        for at, shape in zip(unsure.tolist(), _worked_out(bodies[rows[unsure]]), strict=True):
-            out[at] = shape
-    return out
+def _shapes(keys: list[str], bodies: pl.Series, rows: Codes) -> list[str]:
+    """Return the shapes of the bodies at `rows`, whose quick keys these are."""
+    distinct = list(dict.fromkeys(keys))
+    shape_by_key = dict(zip(distinct, shapes_of(distinct), strict=True))
+    shapes = [shape_by_key[key] for key in keys]
+    unsure = [at for at, shape in enumerate(shapes) if shape is None]
+    if unsure:
+        for at, shape in zip(unsure, _worked_out(bodies[rows[unsure]]), strict=True):
+            shapes[at] = shape
+    return cast(list[str], shapes)
 
 
 def _worked_out(bodies: pl.Series) -> list[str]:

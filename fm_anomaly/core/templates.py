@@ -126,10 +126,10 @@ class TemplateStore:
         if not len(bodies):
             return np.zeros(0, dtype=np.int64)
         pairs = self._pairs_of(np.asarray(streams, dtype=np.int64), event_keys)
-        shapes, codes = self._shapes.codes_of(bodies)
+        texts, codes = self._shapes.codes_of(bodies)
         raw = self._look_up(pairs, codes)
         before = self._canonical_array()
-        moves = self._assign_missing(pairs, shapes, raw)
+        moves = self._assign_missing(pairs, codes, texts, raw)
         born = np.arange(len(before), len(self.templates), dtype=np.int64)
         out = np.concatenate((before, born))[raw]
         for move in moves:
@@ -303,19 +303,20 @@ class TemplateStore:
 
     # --- new messages, one by one in the order of the records
 
-    def _assign_missing(self, pairs: Indices, shapes: list[str], raw: Indices) -> list[MergeAt]:
-        """Fill the rows of `raw` that are -1; return the merges on the way."""
+    def _assign_missing(self, pairs: Indices, codes: Indices, texts: list[str], raw: Indices) -> list[MergeAt]:
+        """Fill the rows of `raw` that are -1; return the merges on the way. Texts are as `Shapes.codes_of` has them."""
         missing = np.flatnonzero(raw < 0)
         moves: list[MergeAt] = []
         found = []
         code_of, known = self._shapes.code, self._known.get
-        for row, pair_code in zip(missing.tolist(), pairs[missing].tolist(), strict=True):
-            shape = shapes[row]
-            code = code_of(shape)
+        columns = (missing.tolist(), pairs[missing].tolist(), codes[missing].tolist())
+        for row, pair_code, known_code in zip(*columns, strict=True):
+            text = texts[row]
+            code = known_code if known_code >= 0 else code_of(text)
             # Known by now? In a first chunk most rows are, so this question is asked without a call.
             index = None if code is None else known((pair_code << _CODE_BITS) | code)
             if index is None:
-                index = self._assign_one(pair_code, shape)
+                index = self._assign_one(pair_code, code, text)
                 moves += [MergeAt(row, moved, target) for moved, target in self._moves]
                 self._moves.clear()
             found.append(index)
@@ -327,19 +328,19 @@ class TemplateStore:
             self._canonical_cache = np.array(self._canonical, dtype=np.int64)
         return self._canonical_cache
 
-    def _assign_one(self, pair_code: int, shape: str) -> int:
+    def _assign_one(self, pair_code: int, code: int | None, text: str) -> int:
+        """Return the template of a message that the pair does not know; without a code, `text` is its shape."""
         pair = self._pairs[pair_code]
-        code = self._shapes.code(shape)
         if code is None:
             if self._is_capped(pair.stream):
-                return self._coarse(pair, shape)
+                return self._coarse(pair, text)
             if self._shapes.is_full:
-                return self._assign_unlisted(pair_code, shape)
-            code = self._shapes.add(shape)
+                return self._assign_unlisted(pair_code, text)
+            code = self._shapes.add(text)
         key = (pair_code << _CODE_BITS) | code
         index = self._known.get(key)
         if index is None:
-            index = self._settle(pair, self._shapes.form(code), shape)
+            index = self._settle(pair, self._shapes.form(code), text)
             if len(self._known) >= self.params.max_cached:
                 self._known.clear()
             self._known[key] = index
@@ -355,12 +356,12 @@ class TemplateStore:
             self._recent[pair_code, shape] = index
         return index
 
-    def _settle(self, pair: _Pair, normalized: Normalized, shape: str) -> int:
+    def _settle(self, pair: _Pair, normalized: Normalized, text: str) -> int:
         """Return the template of a normalised message, mining it where it is new."""
         index = pair.miner.find(normalized.key)
         if index is None:
             if self._is_capped(pair.stream):
-                return self._coarse(pair, shape)
+                return self._coarse(pair, text)
             index = self._mine(pair, normalized)
         self.templates[self._canonical[index]].widen(normalized.kinds)
         return index
@@ -417,10 +418,10 @@ class TemplateStore:
             )
         return state.is_capped
 
-    def _coarse(self, pair: _Pair, shape: str) -> int:
+    def _coarse(self, pair: _Pair, text: str) -> int:
         """Return the catch-all template for a message of a capped stream: its event key and first word."""
         coarse = self._streams[pair.stream].coarse
-        first = _FIRST_WORD.match(shape)
+        first = _FIRST_WORD.match(text)
         key = (pair.event_key, first[0] if first else "")
         if key not in coarse and len(coarse) >= self.params.max_coarse_per_stream:
             key = ("", "")

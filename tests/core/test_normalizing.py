@@ -13,13 +13,11 @@ from fm_anomaly.core.masks import HEX_MASKS, MASKS
 from fm_anomaly.core.normalizing import (
     MAX_CHARS,
     Normalized,
-    are_quick_shapes,
     fold_digits,
     mask,
     mask_hex,
     normalize,
     normalized_form,
-    quick_shapes,
     write,
 )
 from fm_anomaly.core.tokens import WILDCARD, WORDS
@@ -76,39 +74,6 @@ def test_few_rows_fold_as_many_do(messages: list[str]) -> None:
     first = fold_digits(padded, hex_first=True)[: len(messages)]
     assert first == mask_hex(pl.Series(fold_digits(padded))).to_list()[: len(messages)]
     assert first == fold_digits(pl.Series(messages, dtype=pl.String), hex_first=True)
-
-
-UUIDS = (
-    "3f2c7a9e-1111-4a4a-8b8b-0123456789ab",
-    "3F2C7A9E-1111-4a4a-8b8b-0123456789abcdef01-1111-4a4a-8b8b-0123456789ab",
-)
-
-
-@given(
-    st.lists(
-        st.lists(st.one_of(TEXT, st.sampled_from((*WORDS, *UUIDS, " ", "/", "0x1f", "se64"))), max_size=6).map("".join)
-    )
-)
-def test_the_quick_way_to_a_shape_gives_the_same(messages: list[str]) -> None:
-    """Where the quick way says that it is sure, masking hex afterwards gives the shape of the long way."""
-    shapes = quick_shapes(messages) if messages else []
-    if shapes is None:
-        assert any("\0" in message or len(message) > MAX_CHARS for message in messages)
-        return
-    whole = mask_hex(pl.Series(fold_digits(pl.Series(messages, dtype=pl.String)), dtype=pl.String)).to_list()
-    sure = are_quick_shapes(pl.Series([*shapes, *["filler 1"] * 80], dtype=pl.String))
-    for quick, shape, is_sure in zip(shapes, whole, sure[: len(shapes)], strict=True):
-        assert is_sure == are_quick_shapes(pl.Series([quick])).item()
-        assert mask_hex(pl.Series([quick])).item() == shape or not is_sure
-
-
-@pytest.mark.parametrize("word", WORDS)
-@pytest.mark.parametrize("at", range(1, 9))
-def test_a_word_across_the_end_of_a_uuid_is_no_quick_shape(word: str, at: int) -> None:
-    """A word such as base64 may share letters with a uuid: then the quick way is not sure."""
-    for message in (UUIDS[0][:-at] + word, word + UUIDS[0][at:], f"a {word}{UUIDS[0]}", f"/{UUIDS[0]}{word}"):
-        (quick,), (shape,) = quick_shapes([message]) or [], mask_hex(pl.Series(fold_digits(pl.Series([message]))))
-        assert mask_hex(pl.Series([quick])).item() == shape or not are_quick_shapes(pl.Series([quick])).item()
 
 
 @given(TEXT)
