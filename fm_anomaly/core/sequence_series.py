@@ -258,12 +258,12 @@ class SequenceSeries:
         self.drop([key for key in self.open_sessions.ids() if crc32(key.encode()) & mask])
 
     def drop(self, keys: list[str]) -> None:
-        """Forget open sessions."""
-        for key in keys:
-            session = self.open_sessions.end(key)
-            self._budget.left += 1
-            if session is not None:
-                self._forget(session)
+        """Forget open sessions: those that went alike at once, for there may be thousands."""
+        self._note()
+        ended = [self.open_sessions.end(key) for key in keys]
+        self._budget.left += len(ended)
+        for alike in _grouped([session for session in ended if session is not None]):
+            self.detector.forget(alike.session, len(alike.starts))
 
     def close(self, at: int, end_us: int) -> list[OddSessions]:
         """Judge the sessions that have ended by `end_us`, the end of bucket `at`."""

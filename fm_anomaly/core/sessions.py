@@ -126,9 +126,9 @@ class Sessions:
             if len(self._open) >= self.params.max_open:
                 self.n_beyond += 1
                 return None
-            session = self._open[key] = Session(ts_us, ts_us, step, 0, {})
-        else:
-            self._open.move_to_end(key)
+            session = self._open[key] = Session(ts_us, ts_us, step, 1, {step: [1, ts_us]})
+            return session, 1
+        self._open.move_to_end(key)
         if ts_us > session.last_us:
             session.last_us = ts_us
         if session.is_overlong:
