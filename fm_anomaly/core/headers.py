@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from fm_anomaly.core import formats, severities
-from fm_anomaly.core.calendar import Bytes, Ints
+from fm_anomaly.core.calendar import Bools, Bytes, Ints
 from fm_anomaly.core.console_lines import console_frame
 from fm_anomaly.core.line_fields import line_frame
 from fm_anomaly.core.messages import body_of, fill_severity, request_columns
@@ -21,7 +21,7 @@ from fm_anomaly.core.timestamps import Stamps
 
 _HEADER_CHARS = 256
 """Characters after the timestamp in which a header must end."""
-_OPEN, _LESS = 91, 60
+_SPACE, _OPEN, _CLOSE, _LESS = 32, 91, 93, 60
 
 
 def stamped_frames(batch: TextBatch, stamps: Stamps, rows: Ints, positions: Ints, marks: Ints) -> list[pl.DataFrame]:
@@ -33,7 +33,7 @@ def stamped_frames(batch: TextBatch, stamps: Stamps, rows: Ints, positions: Ints
     out = _Found(len(rows))
     kinds = _kinds(stamps, marks, batch.buffer[batch.starts[rows]], positions, batch)
     frames: list[pl.DataFrame] = []
-    consoles = _console_rows(rest)
+    consoles = _console_rows(batch.buffer, stamps.end, rest)
     if len(consoles):
         frame = console_frame(
             texts[consoles], offsets[consoles], batch.index[rows[consoles]], times[consoles], batch.clock.tz
@@ -86,10 +86,17 @@ def _kinds(stamps: Stamps, marks: Ints, lead: Bytes, positions: Ints, batch: Tex
     return kinds
 
 
-def _console_rows(rest: pl.Series) -> Ints:
-    if len(rest) <= FEW:
-        return np.flatnonzero([text.startswith(formats.PADDED_LEVELS) for text in rest.to_list()])
-    return np.flatnonzero(rest.str.contains(_PADDED_LEVEL).to_numpy())
+def _console_rows(buffer: Bytes, ends: Ints, rest: pl.Series) -> Ints:
+    rows = np.flatnonzero((buffer[ends] == _SPACE) & (buffer[ends + 1] == _OPEN) & (buffer[ends + 11] == _CLOSE))
+    if not len(rows):
+        return rows
+    some = rest[rows]
+    hit: Bools
+    if len(rows) <= FEW:
+        hit = np.array([text.startswith(formats.PADDED_LEVELS) for text in some.to_list()])
+    else:
+        hit = some.str.contains(_PADDED_LEVEL).to_numpy()
+    return rows[hit]
 
 
 _PADDED_LEVEL = "^(?:" + "|".join(level.replace("[", r"\[") for level in formats.PADDED_LEVELS) + ")"
@@ -105,38 +112,26 @@ def _header_steps(rest: pl.Series, kinds: Ints, out: _Found) -> None:
         rows = np.flatnonzero(left)
         if not len(rows):
             continue
-        some = rest if len(rows) == len(rest) else rest[rows]
-        lengths = _lengths(some, pattern)
-        if pattern is not formats.NO_LEVEL:
-            hit = lengths > 0
-            if not hit.any():
-                continue
-            if not hit.all():
-                rows, lengths = rows[hit], lengths[hit]
-                some = some.filter(pl.Series(hit))
-        _read_headers(_first_chars(some, lengths), rows, read, out)
+        found = (rest if len(rows) == len(rest) else rest[rows]).str.extract(pattern, 0)
+        n_missed = found.null_count()
+        if n_missed == len(rows):
+            continue
+        if n_missed:
+            rows, found = rows[found.is_not_null().to_numpy()], found.drop_nulls()
+        _read_headers(found, rows, read, out)
 
 
-def _lengths(texts: pl.Series, pattern: str) -> Ints:
-    """Return how many characters of each text's beginning a pattern takes."""
-    rest = texts.str.replace(pattern, "")
-    if len(texts) <= FEW:
-        return np.array([len(a) - len(b) for a, b in zip(texts.to_list(), rest.to_list(), strict=True)], np.int64)
-    lengths: Ints = (texts.str.len_chars() - rest.str.len_chars()).to_numpy().astype(np.int64)
-    return lengths
-
-
-def _first_chars(texts: pl.Series, lengths: Ints) -> list[str]:
-    if len(texts) <= FEW:
-        return [text[:n] for text, n in zip(texts.to_list(), lengths.tolist(), strict=True)]
-    return pl.select(pl.lit(texts).str.slice(0, pl.Series(lengths))).to_series().to_list()
-
-
-def _read_headers(headers: list[str], rows: Ints, read: Callable[[str], formats.Header], out: _Found) -> None:
+def _read_headers(headers: pl.Series, rows: Ints, read: Callable[[str], formats.Header], out: _Found) -> None:
     """Read each distinct header once."""
-    distinct = {header: i for i, header in enumerate(dict.fromkeys(headers))}
+    if len(headers) <= FEW:
+        texts = headers.to_list()
+        place = {header: i for i, header in enumerate(dict.fromkeys(texts))}
+        distinct, which = list(place), np.array([place[header] for header in texts], dtype=np.int64)
+    else:
+        kinds = headers.unique(maintain_order=True)
+        places = pl.Series(np.arange(len(kinds), dtype=np.int64))
+        distinct, which = kinds.to_list(), headers.replace_strict(kinds, places, return_dtype=pl.Int64).to_numpy()
     found = [read(header) for header in distinct]
-    which = np.fromiter(map(distinct.__getitem__, headers), np.int64, len(headers))
     out.taken[rows] = True
     out.length[rows] = np.array([f.length for f in found], dtype=np.int64)[which]
     out.severity[rows] = np.array([f.severity for f in found], dtype=np.int64)[which]

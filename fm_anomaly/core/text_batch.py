@@ -69,6 +69,8 @@ def cut(texts: pl.Series, starts: Ints, n_chars: int) -> pl.Series:
     if len(texts) <= FEW:
         parts = [text[at : at + n_chars] for text, at in zip(texts.to_list(), starts.tolist(), strict=True)]
         return pl.Series(parts, dtype=pl.String)
+    if (starts == starts[0]).all():
+        return texts.str.slice(int(starts[0]), n_chars)
     return pl.select(pl.lit(texts).str.slice(pl.Series(starts), n_chars)).to_series()
 
 
