@@ -58,6 +58,8 @@ LAYOUTS = (
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_KEYS = np.array([int.from_bytes(m.encode(), "big") for m in _MONTHS], dtype=np.int64)
 _MONTH_ORDER = np.argsort(_MONTH_KEYS)
+_DATE = "YyMD"
+"""Parts of a date that are digits."""
 _POWERS = 10 ** np.arange(5, -1, -1, dtype=np.int64)
 
 
@@ -70,10 +72,12 @@ class _Layout:
     colon_fraction: bool
     marks: tuple[int, ...]
     """Places of punctuation, which are compared first: it tells layouts apart."""
-    others: Ints
-    """The other places."""
-    wanted: Bytes
-    """… and the classes that must stand there, as a column."""
+    all_digits: Ints
+    """Places of digits, those of a fraction among them."""
+    letters: Ints
+    """Places of letters."""
+    dates: Ints
+    """Places of what tells the date."""
     digits: Ints
     """Places of the digits of `Y`, `y`, `M`, `D`, `h`, `m`, `s`."""
     weights: Ints
@@ -85,15 +89,16 @@ def _compiled(layout: str) -> _Layout:
     classes = "".join("0" if c in "YyMDhmsf" else "a" if c in "BWT" else c for c in layout)
     parts = {c: tuple(i for i, x in enumerate(layout) if x == c) for c in "YyMDhmsfB" if c in layout}
     marks = tuple(i for i, c in enumerate(classes) if c not in "0a")
-    others = np.array([i for i, c in enumerate(classes) if c in "0a"], dtype=np.int64)
-    wanted = np.array([[ord(classes[i])] for i in others], dtype=np.uint8)
+    all_digits, letters = (np.array([i for i, c in enumerate(classes) if c == kind], dtype=np.int64) for kind in "0a")
+    dates = np.array([place for c in "YyMDB" for place in parts.get(c, ())], dtype=np.int64)
     numbers = tuple(c for c in parts if c in "YyMDhms")
     digits = [place for c in numbers for place in parts[c]]
     weights = np.zeros((len(numbers), len(digits)), dtype=np.int64)
     for row, c in enumerate(numbers):
         weights[row, [digits.index(place) for place in parts[c]]] = 10 ** np.arange(len(parts[c]) - 1, -1, -1)
     has_colon = layout == "YYYYMMDD-hh:mm:ss"
-    return _Layout(classes.encode(), parts, has_colon, marks, others, wanted, np.array(digits), weights, numbers)
+    places = (all_digits, letters, dates, np.array(digits))
+    return _Layout(classes.encode(), parts, has_colon, marks, *places, weights, numbers)
 
 
 _COMPILED = tuple(_compiled(layout) for layout in LAYOUTS)
@@ -133,17 +138,19 @@ def scan(buffer: Bytes, positions: Ints) -> Stamps:
     if not n:
         return out
     heads = _columns(buffer, positions)
-    classes = np.take(CLASSES, heads)
-    first = classes[0]
-    for kind, layouts in ((48, _DIGIT_FIRST), (97, _LETTER_FIRST)):
-        left = np.flatnonzero(first == kind)
-        for layout in layouts:
-            if not len(left):
-                break
-            left = _try_layout(layout, buffer, heads, classes, left, out)
-        if kind == 48 and len(left):
-            _try_epoch(heads, classes, left, out)
+    left = _try_layouts(_DIGIT_FIRST, buffer, heads, np.flatnonzero(_are_digits(heads[0])), out)
+    if len(left):
+        _try_epoch(heads, left, out)
+    _try_layouts(_LETTER_FIRST, buffer, heads, np.flatnonzero(_are_letters(heads[0])), out)
     return out
+
+
+def _are_digits(values: Bytes) -> Bools:
+    return (values - np.uint8(48)) < np.uint8(10)  # other bytes wrap to above 9
+
+
+def _are_letters(values: Bytes) -> Bools:
+    return ((values | np.uint8(32)) - np.uint8(97)) < np.uint8(26)
 
 
 def _columns(buffer: Bytes, positions: Ints) -> Bytes:
@@ -156,16 +163,27 @@ _DIGIT_FIRST = tuple(layout for layout in _COMPILED if layout.classes[:1] == b"0
 _LETTER_FIRST = tuple(layout for layout in _COMPILED if layout.classes[:1] == b"a")
 
 
-def _try_layout(layout: _Layout, buffer: Bytes, heads: Bytes, classes: Bytes, left: Ints, out: Stamps) -> Ints:
+def _try_layouts(layouts: tuple[_Layout, ...], buffer: Bytes, heads: Bytes, left: Ints, out: Stamps) -> Ints:
+    """Read the rows `left` into `out`, each by the first layout that it has; return the rows that have none."""
+    for layout in layouts:
+        if not len(left):
+            break
+        left = _try_layout(layout, buffer, heads, left, out)
+    return left
+
+
+def _try_layout(layout: _Layout, buffer: Bytes, heads: Bytes, left: Ints, out: Stamps) -> Ints:
     """Read the rows `left` that have this layout into `out`; return the rows that have not."""
     whole = len(left) == heads.shape[1]
     width = len(layout.classes)
-    hit = (classes[width] if whole else classes[width, left]) != 48
+    hit = ~_are_digits(heads[width] if whole else heads[width, left])
     for at in layout.marks:
-        hit &= (classes[at] if whole else classes[at, left]) == layout.classes[at]
+        hit &= (heads[at] if whole else heads[at, left]) == layout.classes[at]
         if not hit.any():
             return left
-    hit &= (classes[layout.others if whole else np.ix_(layout.others, left)] == layout.wanted).all(axis=0)
+    for places, are_such in ((layout.all_digits, _are_digits), (layout.letters, _are_letters)):
+        if len(places):
+            hit &= are_such(heads[places if whole else np.ix_(places, left)]).all(axis=0)
     if not hit.any():
         return left
     everything = bool(hit.all())
@@ -176,19 +194,21 @@ def _try_layout(layout: _Layout, buffer: Bytes, heads: Bytes, classes: Bytes, le
 
 def _read(layout: _Layout, buffer: Bytes, heads: Bytes, rows: Ints, out: Stamps) -> None:
     n = heads.shape[1]
-    number = _numbers(layout, heads)
+    dates = heads[layout.dates]
+    # What follows for one date, follows for all: one is read where all are the same.
+    number = _numbers(layout, heads, 1 if (dates == dates[:, :1]).all() else n)
     month, known = _month(layout, heads, number)
     yearless = "Y" not in layout.parts and "y" not in layout.parts
     dateless = "D" not in layout.parts
     year = number["Y"] if "Y" in number else 2000 + number["y"] if "y" in number else None
-    years = year if year is not None else np.full(n, 1970 if dateless else 1972, np.int64)
-    day = np.ones(n, np.int64) if dateless else number["D"]
+    day = np.ones(1, np.int64) if dateless else number["D"]
+    years = year if year is not None else np.full(len(day), 1970 if dateless else 1972, np.int64)
     if layout.classes.startswith(b"00/00/0000"):
         month, day = np.where(month > 12, day, month), np.where(month > 12, month, day)
     hour, minute, second = number["h"], number["m"], number["s"]
-    known &= is_date(years, month, day) & (hour < 24) & (minute < 60) & (second <= 60)
+    known = known & is_date(years, month, day) & (hour < 24) & (minute < 60) & (second <= 60)
     fraction, length = _fraction(layout, heads)
-    us = (quick_days(years, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * US_PER_S
+    us = (quick_days(years, month, day) * 86_400 + (hour * 3600 + minute * 60 + second)) * US_PER_S
     ends = out.end[rows] + len(layout.classes) + length
     offsets, zone_length = read_zones(buffer, ends)
     out.us[rows] = us + fraction
@@ -199,17 +219,18 @@ def _read(layout: _Layout, buffer: Bytes, heads: Bytes, rows: Ints, out: Stamps)
     out.yearless[rows] = yearless and not dateless
 
 
-def _numbers(layout: _Layout, heads: Bytes) -> dict[str, Ints]:
-    """Return the numbers that a layout's digits make, by part."""
-    if heads.shape[1] <= _FEW:
+def _numbers(layout: _Layout, heads: Bytes, n_dates: int) -> dict[str, Ints]:
+    """Return the numbers that a layout's digits make, by part; those of the date of the first `n_dates` only."""
+    n = heads.shape[1]
+    if n <= _FEW:
         values = layout.weights @ (heads[layout.digits].astype(np.int64) - 48)
-        return dict(zip(layout.numbers, values, strict=True))
+        return {part: row[:n_dates] if part in _DATE else row for part, row in zip(layout.numbers, values, strict=True)}
     out = {}
     for part in layout.numbers:
-        total = np.zeros(heads.shape[1], np.int32)
+        total = np.zeros(n_dates if part in _DATE else n, np.int32)
         for column in layout.parts[part]:
             total *= 10
-            total += heads[column]
+            total += heads[column, : len(total)]
             total -= 48
         out[part] = total.astype(np.int64)
     return out
@@ -221,9 +242,8 @@ def _month(layout: _Layout, heads: Bytes, number: dict[str, Ints]) -> tuple[Ints
         month = number["M"]
         return month, (month >= 1) & (month <= 12)
     if "B" not in layout.parts:
-        return np.ones(heads.shape[1], np.int64), np.ones(heads.shape[1], np.bool_)
-    a, b, c = layout.parts["B"]
-    lower = heads[[a, b, c]].astype(np.int64) | 32
+        return np.ones(1, np.int64), np.ones(1, np.bool_)
+    lower = heads[list(layout.parts["B"]), : len(number["D"])].astype(np.int64) | 32
     key = (lower[0] << 16) | (lower[1] << 8) | lower[2]
     place = np.searchsorted(_MONTH_KEYS, key, sorter=_MONTH_ORDER).clip(0, 11)
     found = _MONTH_ORDER[place]
@@ -260,9 +280,9 @@ def _fraction(layout: _Layout, heads: Bytes) -> tuple[Ints, Ints]:
     return us.astype(np.int64), np.where(length > 0, length + 1, 0)
 
 
-def _try_epoch(heads: Bytes, classes: Bytes, left: Ints, out: Stamps) -> None:
+def _try_epoch(heads: Bytes, left: Ints, out: Stamps) -> None:
     """Read epoch numbers of 10 digits (with a fraction), 13, 16 or 19 digits, from 2001 to 2065."""
-    digits = classes[:20, left] == 48
+    digits = _are_digits(heads[:20, left])
     runs = np.logical_and.accumulate(digits, axis=0).sum(axis=0)
     for length, per_s in ((10, 1), (13, 1_000), (16, 1_000_000), (19, 1_000_000_000)):
         rows = left[runs == length]
@@ -271,7 +291,7 @@ def _try_epoch(heads: Bytes, classes: Bytes, left: Ints, out: Stamps) -> None:
         powers = 10 ** np.arange(length - 1, -1, -1, dtype=np.int64)
         value = powers @ (heads[:length, rows].astype(np.int64) - 48)
         good = (value >= 1_000_000_000 * per_s) & (value < 3_000_000_000 * per_s)
-        good &= ~np.isin(classes[length, rows], (97, 45, 95, 47))
+        good &= ~np.isin(np.take(CLASSES, heads[length, rows]), (97, 45, 95, 47))
         rows, value = rows[good], value[good]
         us = value * (US_PER_S // per_s) if per_s <= US_PER_S else value // (per_s // US_PER_S)
         fraction, size = _fraction(_compiled("0" * length), heads[:, rows])
