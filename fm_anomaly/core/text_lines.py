@@ -16,7 +16,7 @@ from fm_anomaly.core.headers import stamped_frames
 from fm_anomaly.core.line_fields import MAX_BODY, line_frame, time_columns
 from fm_anomaly.core.messages import body_of, fill_severity, request_columns
 from fm_anomaly.core.text_batch import Clock, TextBatch, TextLines
-from fm_anomaly.core.text_stamps import find_stamps, take
+from fm_anomaly.core.text_stamps import find_stamps
 
 _HEAD_CHARS = 256
 _ERROR = severities.WORDS["error"]
@@ -29,7 +29,7 @@ def parse_text(lines: TextLines, index: Ints, clock: Clock) -> list[pl.DataFrame
     frames: list[pl.DataFrame] = []
     stamped = np.flatnonzero(stamps.matched)
     if len(stamped):
-        frames.extend(stamped_frames(batch, take(stamps, stamped), stamped, after[stamped], marks[stamped]))
+        frames.extend(stamped_frames(batch, stamps.take(stamped), stamped, after[stamped], marks[stamped]))
     left = np.flatnonzero(~stamps.matched) if len(stamped) < len(index) else stamped[:0]
     for step in (_access, _syslog_5424, _logfmt, _level_first):
         if not len(left):

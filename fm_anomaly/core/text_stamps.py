@@ -17,20 +17,6 @@ from fm_anomaly.core.timestamps import Stamps
 _SPACE, _OPEN, _LESS, _BRACE = 32, 91, 60, 123
 
 
-def take(stamps: Stamps, rows: Ints) -> Stamps:
-    """Return the stamps of some rows, in their order."""
-    if len(rows) == len(stamps.us):
-        return stamps
-    return Stamps(
-        *(getattr(stamps, name)[rows] for name in ("us", "matched", "valid", "end", "offset_min", "yearless"))
-    )
-
-
-def _put(into: Stamps, rows: Ints, found: Stamps, hits: Ints) -> None:
-    for name in ("us", "matched", "valid", "end", "offset_min", "yearless"):
-        getattr(into, name)[rows[hits]] = getattr(found, name)[hits]
-
-
 # What stands before a timestamp: nothing, "[", a priority, a glog letter, or a token (see `_after_token`).
 AT_START, IN_BRACKET, PRIORITY, LETTER, TOKEN = range(5)
 
@@ -91,7 +77,7 @@ def _after_token(batch: TextBatch, left: Ints, stamps: Stamps, positions: Ints, 
     found = timestamps.scan(batch.buffer, at)
     epoch = found.matched & ((found.end - at) < 15) & (found.offset_min == 0) & ~_is_letter(batch, at)
     hits = np.flatnonzero(found.matched & found.valid & ~epoch)
-    _put(stamps, left, found, hits)
+    stamps.put(left[hits], found.take(hits))
     positions[left[hits]], marks[left[hits]] = at[hits], TOKEN
     rows = np.flatnonzero(epoch)
     if len(rows):
