@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import polars as pl
 
 _UNITS = {
@@ -53,16 +54,18 @@ def durations(bodies: pl.Series) -> pl.Series:
         told = [_told(body) for body in bodies.to_list()]
         if _ODD not in told:
             return pl.Series(bodies.name, told, dtype=pl.Float64)
-    found = bodies.to_frame("hit").with_columns(pl.col("hit").str.extract_all(_DURATION))
-    one = pl.when(pl.col("hit").list.len() == 1).then(pl.col("hit").list.get(0, null_on_oob=True))
-    hits, hit = found.select(one.alias("hit")), pl.col("hit")
+    hit = pl.col("hit")
+    found = bodies.to_frame("hit").select(hit.str.extract_all(_DURATION))
+    one = found.select(pl.when(hit.list.len() == 1).then(hit.list.get(0, null_on_oob=True)))
     number = hit.str.strip_chars(_LEAD + _UNIT_CHARS).str.replace_all(",", "", literal=True).cast(pl.Float64)
     unit = hit.str.strip_chars_start(_LEAD + "0123456789.,")
     factor = unit.replace_strict(list(_UNITS), list(_UNITS.values()), default=None, return_dtype=pl.Float64)
     value = pl.when(~hit.str.starts_with("-")).then(number * factor)
-    behind = hits.select(value.alias(bodies.name)).to_series()
-    keyed = bodies.str.contains(_KEYED) & behind.is_null()
-    return behind.zip_with(~keyed, _keyed(bodies)) if keyed.any() else behind
+    behind = one.select(value.alias(bodies.name)).to_series()
+    rows = np.flatnonzero(behind.is_null().to_numpy())
+    if len(rows):
+        behind = behind.scatter(rows, _keyed(bodies[rows]))
+    return behind
 
 
 def _told(body: str | None) -> float | None:

@@ -225,8 +225,7 @@ class Pipeline:
         types = batch.frame["exc_type"]
         if types.null_count() == types.len():
             return
-        has_one = np.array([name is not None for name in types.to_list()], dtype=np.bool_)
-        here = np.flatnonzero(has_one[rows.row])
+        here = np.flatnonzero(types.is_not_null().to_numpy()[rows.row])
         if n_rows is not None:
             here = here[rows.row[here] < n_rows]
         of_rows = (batch.frame[n][rows.row[here]].to_list() for n in ("exc_type", "exc_frame", "exc_message"))

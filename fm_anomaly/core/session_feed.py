@@ -28,33 +28,30 @@ class SessionFeed:
         self._sequences = sequences
         self._merges = list(merges)
         self._streams = streams.keys
-        self._codes: list[int] = np.unique(rows.stream).tolist()
-        keys, from_text = self._keys(frame, rows)
-        at = np.array([i for i, key in enumerate(keys) if key is not None], dtype=np.int64)
+        stated = frame["session"] if rows.row.size == frame.height else frame["session"][rows.row]
+        is_stated = stated.is_not_null().to_numpy()
+        at = np.flatnonzero(is_stated)
+        asked = self._asked(rows, is_stated)
+        if len(asked):
+            ids = ids_in(frame["body"] if len(asked) == frame.height else frame["body"][rows.row[asked]])
+            if ids.null_count() < len(ids):
+                found = asked[ids.is_not_null().to_numpy()]
+                at = np.sort(np.concatenate([at, found]))
+                stated = stated.clone().scatter(found, ids.drop_nulls())
         self._row = rows.row[at]
         self._stream, self._bucket = rows.stream[at], rows.bucket[at]
         self._step, self._ts_us = rows.template[at], rows.ts_us[at]
-        self._from_text = from_text[at]
-        self._key = [key for key in keys if key is not None]
+        self._is_stated = is_stated[at]
+        self._key: list[str] = stated.drop_nulls().to_list()
         self._given = 0
 
-    def _keys(self, frame: pl.DataFrame, rows: Rows) -> tuple[list[str | None], NDArray[np.bool_]]:
-        """Return the id of each row, from its fields or else its message, and which are from the message."""
-        is_whole = rows.row.size == frame.height
-        stated = frame["session"] if is_whole else frame["session"][rows.row]
-        keys: list[str | None] = stated.to_list()
-        off = [code for code in self._codes if self._sequences.is_off(self._streams[code], from_text=True)]
-        asked = ~np.isin(rows.stream, off)
-        if stated.null_count() < len(keys):
-            asked &= np.fromiter((key is None for key in keys), np.bool_, len(keys))
-        places = np.flatnonzero(asked)
-        if len(places):
-            bodies = frame["body"]
-            ids = ids_in(bodies if len(places) == len(bodies) else bodies[rows.row[places]])
-            if ids.null_count() < len(ids):
-                for i, key in zip(places.tolist(), ids.to_list(), strict=True):
-                    keys[i] = key
-        return keys, asked
+    def _asked(self, rows: Rows, is_stated: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the rows whose message is searched for an id."""
+        asked = ~is_stated
+        for code in _codes(rows.stream):
+            if self._sequences.is_off(self._streams[code], from_text=True):
+                asked &= rows.stream != code
+        return np.flatnonzero(asked)
 
     def give(self, row: int, stream_of: Callable[[int], int]) -> None:
         """Hand on what comes before `row` of the batch; a merge counts from the row that brought it.
@@ -73,15 +70,21 @@ class SessionFeed:
             return
         self._given = stop
         part = slice(start, stop)
-        stream, from_text = self._stream[part], self._from_text[part]
-        for code in np.unique(stream).tolist():
+        stream, is_stated = self._stream[part], self._is_stated[part]
+        for code in _codes(stream):
             key, here = self._streams[code], stream == code
             if self._sequences.is_off(key, from_text=False):
                 continue
             if self._sequences.is_off(key, from_text=True):
-                here &= ~from_text
+                here &= is_stated
             at = start + np.flatnonzero(here)
             if len(at):
                 keys = [self._key[i] for i in at.tolist()]
                 bucket = int(self._bucket[at[0]])
                 self._sequences.add(key, bucket, keys, self._step[at].tolist(), self._ts_us[at].tolist())
+
+
+def _codes(stream: NDArray[np.int64]) -> list[int]:
+    """Return the codes that occur, in order."""
+    codes: list[int] = np.flatnonzero(np.bincount(stream)).tolist()
+    return codes

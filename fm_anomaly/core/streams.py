@@ -36,6 +36,9 @@ class Streams:
         if not names.len():
             return np.empty(0, dtype=np.int64)
         if names.len() > _FEW:
+            known = names.cast(pl.Enum([*self._code_by_name]), strict=False)
+            if not known.null_count():
+                return known.to_physical().to_numpy().astype(np.int64)
             distinct = names.unique(maintain_order=True)
             place = names.replace_strict(distinct, range(distinct.len()), return_dtype=pl.Int64).to_numpy()
             counts = np.bincount(place).tolist()
