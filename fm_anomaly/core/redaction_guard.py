@@ -67,12 +67,12 @@ class Guard:
             rules[Rule.NAMES] = (_any_of(list(names)),)
         if with_ips:
             rules[Rule.IPS] = (IP_PATTERN,)
-        self._by_line = {bit: _contains(patterns) for bit, patterns in rules.items()}
-        groups = {Rule.WORDS: _groups(STEM_PATTERN, 12), Rule.TOKENS: (*_groups(TOKEN_PATTERN, 64, _LITERALS), _TWILIO)}
-        self._by_block = [_contains(groups.get(bit, rules[bit])).alias(str(bit)) for bit in rules]
         # One select for all: a call of its own costs a tenth of a millisecond, however few the lines.
-        bits = [rule.cast(pl.UInt8) * pl.lit(bit, dtype=pl.UInt8) for bit, rule in self._by_line.items()]
+        bits = [_contains(patterns).cast(pl.UInt8) * pl.lit(bit, dtype=pl.UInt8) for bit, patterns in rules.items()]
         self._flags = pl.sum_horizontal(bits).cast(pl.UInt8)
+        groups = {Rule.WORDS: _groups(STEM_PATTERN, 12), Rule.TOKENS: (*_groups(TOKEN_PATTERN, 64, _LITERALS), _TWILIO)}
+        self._in_blocks = [(bit, pattern) for bit in rules for pattern in groups.get(bit, rules[bit])]
+        self._by_block = [pl.col("text").str.contains(p).alias(str(i)) for i, (_, p) in enumerate(self._in_blocks)]
 
     def flags(self, lines: pl.Series, text: bytes | None) -> NDArray[np.uint8]:
         """Return for each line the rules it may need, as bits; `text` is the same lines, each with its end."""
@@ -88,7 +88,7 @@ class Guard:
         return flags
 
     def _flags_by_block(self, lines: pl.Series, ends: NDArray[np.int64], text: bytes) -> NDArray[np.uint8]:
-        """Look at blocks of lines first, and only in those that hold something at line after line.
+        """Look at blocks of lines first, and only in those that hold something at line after line, for that only.
 
         A line of its own costs a search as much as some hundred bytes, and more where it has many literals.
         """
@@ -99,11 +99,10 @@ class Guard:
         found = blocks.to_frame().select(self._by_block)
         flags = np.zeros(len(lines), dtype=np.uint8)
         sizes = np.diff(last, prepend=-1)
-        for bit, rule in self._by_line.items():
-            rows = np.flatnonzero(np.repeat(found[str(bit)].to_numpy(), sizes))
-            if len(rows):
-                some = lines[rows].alias("text").to_frame().select(rule).to_series()
-                flags[rows[some.to_numpy()]] |= bit
+        for (bit, pattern), is_found in zip(self._in_blocks, found.iter_columns(), strict=True):
+            if is_found.any():
+                rows = np.flatnonzero(np.repeat(is_found.to_numpy(), sizes))
+                flags[rows[lines[rows].str.contains(pattern).to_numpy()]] |= bit
         return flags
 
     def hits(self, lines: pl.Series, flags: NDArray[np.uint8]) -> list[Hit]:
