@@ -14,7 +14,7 @@ from fm_anomaly.core import formats, severities
 from fm_anomaly.core.calendar import Bools, Bytes, Ints
 from fm_anomaly.core.console_lines import console_frame
 from fm_anomaly.core.line_fields import line_frame
-from fm_anomaly.core.messages import body_of, fill_severity, request_columns
+from fm_anomaly.core.messages import body_of, fill_severity, may_quote_requests, request_columns
 from fm_anomaly.core.text_batch import FEW, TextBatch, cut
 from fm_anomaly.core.text_stamps import LETTER, PRIORITY, TOKEN, utc_columns
 from fm_anomaly.core.timestamps import Stamps
@@ -190,7 +190,8 @@ def _plain_frame(
     body = body_of(texts, begins)
     columns: dict[str, object] = {"service": services, "format": names, "body": body}
     fill_severity(body, severity)
-    columns.update(request_columns(body, severity))
+    if len(body) <= FEW or may_quote_requests(batch.buffer):
+        columns.update(request_columns(body, severity))
     columns["severity"] = pl.Series(severity, dtype=pl.UInt8)
     for name in ("ts_us", "zone_min", "bad_time"):
         columns[name] = times[name]

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from fm_anomaly.core import access, formats, severities
-from fm_anomaly.core.calendar import Ints
+from fm_anomaly.core.calendar import Bytes, Ints
 from fm_anomaly.core.line_fields import MAX_BODY
 from fm_anomaly.core.text_batch import FEW
 
@@ -43,6 +43,15 @@ def fill_severity(body: pl.Series, severity: Ints) -> None:
         has = some.str.contains(formats.WORD_AT_START)
         if has.any():
             severity[rows[has.to_numpy()]] = [formats.word_severity(t) for t in some.filter(has).to_list()]
+
+
+_HT, _TT = np.frombuffer(b"HTTT", dtype=np.uint16).tolist()
+
+
+def may_quote_requests(buffer: Bytes) -> bool:
+    """Whether any line may quote a request: `HTTP` holds HT or TT at an even place. A few ns a line."""
+    pairs = pl.Series(buffer[: len(buffer) // 2 * 2].view(np.uint16))
+    return bool(((pairs == _HT) | (pairs == _TT)).any())
 
 
 def request_columns(body: pl.Series, severity: Ints) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from fm_anomaly.core.messages import body_of
+from fm_anomaly.core.messages import body_of, may_quote_requests
 
 
 def test_few_messages_are_stripped_as_many_are() -> None:
@@ -19,3 +19,11 @@ def test_few_messages_are_stripped_as_many_are() -> None:
         for body in body_of(pl.Series(texts[at : at + 256]), begins[:256][: len(texts) - at]).to_list()
     ]
     assert few == many
+
+
+def test_no_request_is_overlooked_by_pairs_of_bytes() -> None:
+    """Wherever a request's protocol begins in the bytes, it is seen."""
+    for n in range(4):
+        line = b"x" * n + b' "GET /a HTTP/1.1" 200\n'
+        assert may_quote_requests(np.frombuffer(line, dtype=np.uint8))
+    assert not may_quote_requests(np.frombuffer(b"plain text of a line\n", dtype=np.uint8))
