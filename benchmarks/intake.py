@@ -274,8 +274,8 @@ def at_half_load(server: Server, some: list[bytes], lines_per_s: float) -> list[
     return sorted(took)
 
 
-_N_BURSTING = 60
-"""Services of the bursts: a second burst of one in the same minute is told when the minute closes."""
+_N_BURSTING = 6
+"""Services of the bursts: each has some of its own in every minute."""
 
 
 class Listener(threading.Thread):

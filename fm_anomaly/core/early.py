@@ -24,6 +24,8 @@ Gates = Callable[[int], tuple[int, int]]
 Note = Callable[[int, int, int], None]
 """Called with (stream code, records, errors) of a fullest window."""
 
+_HOLD_US = 2 * US_PER_S
+"""How long a stream that has been looked at is let be, unless far more comes."""
 _STREAM_SHIFT = 40
 _SECOND_MASK = (1 << _STREAM_SHIFT) - 1
 _EMPTY: Ints = np.empty(0, dtype=np.int64)
@@ -48,6 +50,9 @@ class _Rows:
     stream: Ints
     n: Ints
     n_errors: Ints
+    is_live: Ints
+    """1 where the row counts, else 0."""
+    is_error: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class _Tail:
         return int(self.n[some].sum()), int(self.n_errors[some].sum())
 
 
-_NO_ROWS = _Rows(_EMPTY, _EMPTY, _EMPTY, _EMPTY)
+_NO_ROWS = _Rows(*[_EMPTY] * 6)
 _NO_TAIL = _Tail(_EMPTY, _EMPTY, _EMPTY)
 
 
@@ -89,7 +94,12 @@ class EarlyWatch:
         self._tail_before = _NO_TAIL
         self._due: dict[int, int] = {}
         """Stream → tick of its next check, µs."""
+        self._least = np.empty((2, 0), dtype=np.int64)
+        """Gates as of the last close."""
         self._gate = np.empty((2, 0), dtype=np.int64)
+        """Gates as they stand: raised after a check, until its window is over."""
+        self._lower: dict[int, int] = {}
+        """Stream → when its raised gates come down again, µs."""
         # the fullest windows since the last close, and those between the two closes before: a burst that began behind
         # the bucket that is closed must not raise the bar that it is held against
         self._peak = np.empty((2, 0), dtype=np.int64)
@@ -105,11 +115,12 @@ class EarlyWatch:
         second = np.maximum(clock_us // US_PER_S, self._window_s)
         key = np.concatenate([self._tail.key, stream << _STREAM_SHIFT | second])
         n = np.concatenate([self._tail.n, live])
-        n_errors = np.concatenate([self._tail.n_errors, live * is_error])
+        errors = live * is_error
+        n_errors = np.concatenate([self._tail.n_errors, errors])
         order = None if bool((key[1:] >= key[:-1]).all()) else np.argsort(key, kind="stable")
         trailing = self._trailing(key, n, order)[-live.size :] * live
         trailing_errors = self._trailing(key, n_errors, order)[-live.size :] * live
-        self._rows = _Rows(clock_us, stream, trailing, trailing_errors)
+        self._rows = _Rows(clock_us, stream, trailing, trailing_errors, live, errors)
         self._n_seen = 0
         self._tail_before = self._tail
         self._tail = _Tail.of(key, n, n_errors, int(second[-1]) - self._window_s)
@@ -121,40 +132,51 @@ class EarlyWatch:
 
     def is_near(self) -> bool:
         """Return whether the rows at hand may make a check due under the gates as they stand."""
-        return bool(self._due) or self._over(0, self._rows.stream.size).size > 0
+        return bool(self._due or self._lower) or self._over(0, self._rows.stream.size).size > 0
 
     def ticks(self, start: int, stop: int, until_us: int) -> Iterator[Check]:
         """Yield the checks that rows from `start` up to `stop`, or rows before them, make due up to tick `until_us`.
 
-        After each check the gates of its streams stand a quarter above what their windows held, until their next close.
+        After each check the gates of its streams stand a quarter above what their windows held, for two seconds: then
+        what goes on, or what has come on top of it, is looked at again. A check costs 0.2 ms.
         """
         while True:
             over = self._over(start, stop)
             ticks = [_next_tick(int(self._rows.clock_us[over[0]]))] if over.size else []
-            tick_us = min([*ticks, *self._due.values()], default=None)
+            tick_us = min([*ticks, *self._due.values(), *self._lower.values()], default=None)
             if tick_us is None or tick_us > until_us:
                 for row in over.tolist():
                     self._due.setdefault(int(self._rows.stream[row]), _next_tick(int(self._rows.clock_us[row])))
                 return
             streams = {code for code, due_us in self._due.items() if due_us <= tick_us}
             streams |= set(self._rows.stream[over[self._rows.clock_us[over] < tick_us]].tolist())
+            row = max(start, int(np.searchsorted(self._rows.clock_us[:stop], tick_us)))
+            streams |= self._lowered(tick_us, row)
             for code in streams:
                 self._due.pop(code, None)
-            row = max(start, int(np.searchsorted(self._rows.clock_us[:stop], tick_us)))
-            yield Check(tick_us, row, tuple(streams))
+            if streams:
+                yield Check(tick_us, row, tuple(streams))
             for code in streams:
                 seen = np.array(self.fast(code, row, tick_us))
                 self._gate[:, code] = np.maximum(self._gate[:, code], seen + seen // 4 + 1)
+                self._lower[code] = tick_us + _HOLD_US
             start = row
+
+    def _lowered(self, tick_us: int, row: int) -> set[int]:
+        """Let the gates come down that are due to; return the streams whose window is over them even now."""
+        codes = [code for code, lower_us in self._lower.items() if lower_us <= tick_us]
+        for code in codes:
+            del self._lower[code]
+            self._gate[:, code] = self._least[:, code]
+        return {code for code in codes if (np.array(self.fast(code, row, tick_us)) >= self._least[:, code]).any()}
 
     def fast(self, code: int, row: int, tick_us: int) -> tuple[int, int]:
         """Return (records, errors) of a stream in the window that ends with the tick, of rows before `row`."""
         n, n_errors = self._tail_before.within(code, tick_us // US_PER_S, self._window_s)
         rows = self._rows
-        at = np.flatnonzero((rows.stream[:row] == code) & (rows.clock_us[:row] >= tick_us - US_PER_S))
-        if not at.size:
-            return n, n_errors
-        return max(n, int(rows.n[at].max())), max(n_errors, int(rows.n_errors[at].max()))
+        first = int(np.searchsorted(rows.clock_us[:row], tick_us - self._window_s * US_PER_S))
+        here = rows.stream[first:row] == code
+        return n + int(rows.is_live[first:row][here].sum()), n_errors + int(rows.is_error[first:row][here].sum())
 
     def closed(self, row: int, codes: Sequence[int], gates: Gates, note: Note) -> None:
         """Say that the buckets of these streams were closed by row `row`; `note` is told each one's fullest window."""
@@ -163,7 +185,8 @@ class EarlyWatch:
             note(code, int(self._held[0, code]), int(self._held[1, code]))
             self._held[:, code] = self._peak[:, code]
             self._peak[:, code] = 0
-            self._gate[:, code] = gates(code)
+            self._gate[:, code] = self._least[:, code] = gates(code)
+            self._lower.pop(code, None)
 
     def _over(self, start: int, stop: int) -> Ints:
         """Return the rows that bring their stream to a gate."""
@@ -198,6 +221,7 @@ class EarlyWatch:
         more = n_streams - self._gate.shape[1]
         if more > 0:
             self._gate = np.pad(self._gate, ((0, 0), (0, more)), constant_values=NEVER)
+            self._least = np.pad(self._least, ((0, 0), (0, more)), constant_values=NEVER)
             self._peak = np.pad(self._peak, ((0, 0), (0, more)))
             self._held = np.pad(self._held, ((0, 0), (0, more)))
 
@@ -207,7 +231,8 @@ class EarlyWatch:
         return {
             "tail": [pack_array(part) for part in (tail.key, tail.n, tail.n_errors)],
             "due": [[code, due_us] for code, due_us in sorted(self._due.items())],
-            "streams": [pack_array(part) for part in (*self._gate, *self._peak, *self._held)],
+            "lower": [[code, lower_us] for code, lower_us in sorted(self._lower.items())],
+            "streams": [pack_array(part) for part in (*self._gate, *self._peak, *self._held, *self._least)],
         }
 
     @classmethod
@@ -217,8 +242,9 @@ class EarlyWatch:
         watch._tail = _Tail(*(unpack_array(part) for part in state["tail"]))
         watch._tail_before = watch._tail
         watch._due = dict(map(tuple, state["due"]))
+        watch._lower = dict(map(tuple, state["lower"]))
         parts = np.array([unpack_array(part) for part in state["streams"]], dtype=np.int64)
-        watch._gate, watch._peak, watch._held = parts[0:2].copy(), parts[2:4].copy(), parts[4:6].copy()
+        watch._gate, watch._peak, watch._held, watch._least = (parts[at : at + 2].copy() for at in (0, 2, 4, 6))
         return watch
 
 

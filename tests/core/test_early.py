@@ -168,3 +168,15 @@ def test_a_burst_that_ends_the_input_is_told_at_the_next_tick() -> None:
     assert pipeline.observe(NAME, log_of(quiet, error)) == []
     fired = pipeline.advance(0)
     assert [e.alert.kind for e in fired if e.action is AlertAction.FIRE] == [AnomalyKind.NEW_ERROR]
+
+
+@pytest.mark.parametrize("after_s", [3, 12, 21])
+@pytest.mark.parametrize("n", [9, 40])
+def test_a_second_new_error_need_not_wait_for_the_minute_either(after_s: int, n: int) -> None:
+    """A burst that has been told doesn't hide the next one of the same service, however soon and however large."""
+    first = [(BURST_S - 20 + i / 20, "ERROR", f"cannot reach billing at shard {i}") for i in range(40)]
+    second = [(BURST_S - 20 + after_s + i / 20, "ERROR", f"queue orders refused job {i}") for i in range(n)]
+    fired = [e for e in fed(log_of(usual(), first, second), 1_000) if e.action is AlertAction.FIRE]
+    (told,) = [e for e in fired if e.alert.evidence and "queue orders" in e.alert.evidence[0].text]
+    assert told.alert.kind is AnomalyKind.NEW_ERROR
+    assert second_of(told) - second[7][0] <= 3
