@@ -79,6 +79,8 @@ _ANY, _YEARLESS, _KLOG, _REDIS = range(4)
 def _kinds(stamps: Stamps, marks: Ints, lead: Bytes, positions: Ints, batch: TextBatch) -> Ints:
     """Tell which lines have a header of their own kind: syslog, glog, redis."""
     kinds = np.full(len(marks), _ANY, np.int64)
+    if not (marks.any() or stamps.yearless.any()):
+        return kinds
     kinds[(stamps.yearless & (lead >= 65)) | (marks == PRIORITY)] = _YEARLESS
     kinds[marks == LETTER] = _KLOG
     role = batch.buffer[positions - 2]

@@ -200,18 +200,21 @@ def _try_layout(layout: _Layout, buffer: Bytes, heads: Bytes, left: Ints, out: S
         hit &= (heads[at] if whole else heads[at, left]) == layout.classes[at]
         if not hit.any():
             return left
-    for places, are_such in ((layout.all_digits, _are_digits), (layout.letters, _are_letters)):
+    for places, are_such in ((layout.letters, _are_letters), (layout.all_digits, _are_digits)):
         if len(places):
             hit &= are_such(heads[places if whole else np.ix_(places, left)]).all(axis=0)
-    if not hit.any():
-        return left
+            if not hit.any():
+                return left
     everything = bool(hit.all())
     rows = left if everything else left[hit]
-    _read(layout, buffer, heads if whole and everything else heads[:, rows], rows, out)
+    if whole and everything:
+        _read(layout, buffer, heads, slice(None), out)
+    else:
+        _read(layout, buffer, heads[:, rows], rows, out)
     return left[:0] if everything else left[~hit]
 
 
-def _read(layout: _Layout, buffer: Bytes, heads: Bytes, rows: Ints, out: Stamps) -> None:
+def _read(layout: _Layout, buffer: Bytes, heads: Bytes, rows: Ints | slice, out: Stamps) -> None:
     n = heads.shape[1]
     dates = heads[layout.dates]
     # What follows for one date, follows for all: one is read where all are the same.
@@ -287,16 +290,16 @@ def _fraction(layout: _Layout, heads: Bytes) -> tuple[Ints, Ints]:
         runs = np.logical_and.accumulate((digits < 10) & run, axis=0)
         length = runs.sum(axis=0)
         return _POWERS @ (digits[:6] * runs[:6]).astype(np.int64), np.where(length > 0, length + 1, 0)
-    us, length = np.zeros(n, np.int32), np.zeros(n, np.int64)
+    us, length = np.zeros(n, np.int32), np.zeros(n, np.uint8)
     for place in range(9):
-        if not run.any():
-            break
         digit = heads[at + 1 + place] - np.uint8(48)
         run = run & (digit < 10)
+        if not run.any():
+            break
         length += run
         if place < 6:
-            us += np.where(run, digit, 0) * np.int32(_POWERS[place])
-    return us.astype(np.int64), np.where(length > 0, length + 1, 0)
+            us += (digit * run).astype(np.int32) * np.int32(_POWERS[place])
+    return us.astype(np.int64), (length + (length > 0)).astype(np.int64)
 
 
 def _try_epoch(heads: Bytes, left: Ints, out: Stamps) -> None:

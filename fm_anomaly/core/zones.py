@@ -43,15 +43,17 @@ def read_zones(buffer: Bytes, ends: Ints) -> tuple[Ints, Ints]:
     offsets = np.full(len(ends), NO_ZONE, np.int64)
     lengths = np.zeros(len(ends), np.int64)
     first, second = buffer[ends], buffer[ends + 1]
-    after = np.take(CLASSES, second)
-    zulu = ((first == 90) | (first == 122)) & (after != 97) & (after != 48)
-    offsets[zulu], lengths[zulu] = 0, 1
-    spaced = (first == 32).astype(np.int64)
-    sign = np.where(spaced == 1, second, first)
+    rows = np.flatnonzero((first == 90) | (first == 122))
+    if len(rows):
+        after = np.take(CLASSES, second[rows])
+        zulu = rows[(after != 97) & (after != 48)]
+        offsets[zulu], lengths[zulu] = 0, 1
+    is_spaced = first == 32
+    sign = np.where(is_spaced, second, first)
     rows = np.flatnonzero((sign == 43) | (sign == 45))
     if len(rows):
-        _numeric_zones(buffer, ends, spaced, rows, offsets, lengths)
-    rows = np.flatnonzero((spaced == 1) & _BEGINS_NAME[second])
+        _numeric_zones(buffer, ends, is_spaced.astype(np.int64), rows, offsets, lengths)
+    rows = np.flatnonzero(is_spaced & _BEGINS_NAME[second])
     if len(rows):
         _named_zones(buffer, ends, rows, offsets, lengths)
     return offsets, lengths
