@@ -25,6 +25,8 @@ def card_rows(lines: pl.Series, ends: NDArray[np.int64], text: bytes) -> NDArray
 
 _BLOCK_WORDS = 16 * 1024
 """Words of eight bytes looked at in one go: what is worked out of them stays in the processor's cache."""
+_MANY = 16
+"""From one word in so many on, the digits of all are found at once."""
 _WORD = np.dtype("<u8")
 
 
@@ -65,7 +67,8 @@ def _card_places(data: NDArray[np.uint8]) -> NDArray[np.int64]:
     if len(groups):
         groups = groups[_is_grouped(words[groups])]
     if len(groups) and len(data) >= 32:
-        groups = groups[_is_card_shaped(data, groups)]
+        many = len(groups) * _MANY > len(words)
+        groups = groups[_is_shaped(_bits_of_all(data, groups)) if many else _is_card_shaped(data, groups)]
     places: NDArray[np.int64] = groups * 8
     return places
 
@@ -105,6 +108,18 @@ def _is_card_shaped(data: NDArray[np.uint8], groups: NDArray[np.int64]) -> NDArr
     found = np.ones(len(groups), dtype=np.bool_)
     found[inside] = _is_shaped(bits)
     return found
+
+
+def _bits_of_all(data: NDArray[np.uint8], groups: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Return which of the 12 bytes before each group, its own and the 12 behind are digits, first byte first."""
+    digits = np.zeros(-(-len(data) // 8) + 4, dtype=np.uint8)  # two empty groups before and after
+    for start in range(0, len(data), 8 * _BLOCK_WORDS):
+        bits = np.packbits((data[start : start + 8 * _BLOCK_WORDS] - np.uint8(48)) < np.uint8(10))
+        digits[start // 8 + 2 : start // 8 + 2 + len(bits)] = bits
+    around = np.zeros(len(groups), dtype=np.uint64)
+    for at in range(5):
+        around = (around << np.uint64(8)) | digits[groups + at]
+    return ((around >> np.uint64(4)) & np.uint64(0xFFFFFFFF)).astype(np.uint32)
 
 
 def _is_shaped(bits: NDArray[np.uint32]) -> NDArray[np.bool_]:

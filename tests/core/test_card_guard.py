@@ -28,11 +28,12 @@ def rows_of(lines: list[str]) -> list[int]:
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("is_last", [True, False])
-def test_a_number_is_seen_wherever_it_begins(number: str, is_last: bool) -> None:
-    """How the bytes of a text fall into eights does not show, nor whether it begins or ends with the number."""
+@pytest.mark.parametrize("n_words", [1, 200])
+def test_a_number_is_seen_wherever_it_begins(number: str, is_last: bool, n_words: int) -> None:
+    """How bytes fall into eights does not show, nor whether a text begins or ends with the number or is full of them."""
     for n in range(17):
         for filling in ("x", " ", "7", "."):
-            lines = [filling * n + number, "plain"]
+            lines = [filling * n + number, "plain " * n_words]
             if is_last:
                 lines.reverse()
             wanted = [row for row, line in enumerate(lines) if _PATTERN.search(line)]
@@ -53,5 +54,7 @@ def test_a_number_is_seen_wherever_it_begins(number: str, is_last: bool) -> None
     )
 )
 def test_what_the_pattern_finds_the_guard_finds(lines: list[str]) -> None:
-    """The guard's rows are those in which the pattern stands, no more and no fewer."""
-    assert rows_of(lines) == [row for row, line in enumerate(lines) if _PATTERN.search(line)]
+    """The guard's rows are those in which the pattern stands, no more and no fewer, among numbers as among words."""
+    wanted = [row for row, line in enumerate(lines) if _PATTERN.search(line)]
+    assert rows_of(lines) == wanted
+    assert rows_of([*lines, "plain words " * 300]) == wanted
