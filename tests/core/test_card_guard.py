@@ -30,7 +30,7 @@ def rows_of(lines: list[str]) -> list[int]:
 @pytest.mark.parametrize("is_last", [True, False])
 @pytest.mark.parametrize("n_words", [1, 200])
 def test_a_number_is_seen_wherever_it_begins(number: str, is_last: bool, n_words: int) -> None:
-    """How bytes fall into eights does not show, nor whether a text begins or ends with the number or is full of them."""
+    """How bytes fall into eights does not show, nor at which end a number stands, nor how many others do."""
     for n in range(17):
         for filling in ("x", " ", "7", "."):
             lines = [filling * n + number, "plain " * n_words]
