@@ -8,6 +8,7 @@ module must not know where the bytes come from, nor what is done with the record
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -72,14 +73,13 @@ class SourceParser:
         self._newest_us = UNKNOWN_US
         """Newest time so far, where the zone of bare times has clock changes."""
 
-    def feed(self, data: bytes) -> pl.DataFrame:
-        """Return the records that `data` completes, in the order of their first lines.
+    def feed(self, *pieces: bytes) -> pl.DataFrame:
+        """Return the records that the next bytes complete, in the order of their first lines.
 
         The last record stays open until a line tells that it is complete, or `flush` is called.
         """
-        self.counts.bytes += len(data)
-        slices = [data[i : i + _SLICE_BYTES] for i in range(0, len(data), _SLICE_BYTES)]
-        frames = [self._take(*self._cutter.cut(part), is_last=False) for part in slices]
+        self.counts.bytes += sum(map(len, pieces))
+        frames = [self._take(*self._cutter.cut(part), is_last=False) for part in _slices(pieces)]
         frames = [frame for frame in frames if frame.height]
         return pl.concat(frames) if len(frames) > 1 else frames[0] if frames else empty_frame()
 
@@ -156,6 +156,23 @@ class SourceParser:
         self.counts.truncated += cutter.n_truncated
         self.counts.repaired += cutter.n_repaired
         cutter.n_truncated = cutter.n_repaired = 0
+
+
+def _slices(pieces: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of all pieces in parts of about `_SLICE_BYTES`; a large part is never copied twice."""
+    small: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if size and size + len(piece) > _SLICE_BYTES:
+            yield b"".join(small)
+            small, size = [], 0
+        if len(piece) > _SLICE_BYTES:
+            yield from (piece[i : i + _SLICE_BYTES] for i in range(0, len(piece), _SLICE_BYTES))
+        elif piece:
+            small.append(piece)
+            size += len(piece)
+    if size:
+        yield b"".join(small)
 
 
 class _Batch:

@@ -87,7 +87,7 @@ class Source:
         for data, received_us in pieces:
             self._receipts.note(data.count(b"\n"), received_us)
         self._parser.set_reference(self._receipts.last_us)
-        return self.feed(pieces[0][0] if len(pieces) == 1 else b"".join(data for data, _ in pieces))
+        return self._timed(self._parser.feed(*(data for data, _ in pieces)), is_last=False)
 
     @property
     def is_open(self) -> bool:
