@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, pairwise, takewhile
+from itertools import combinations, pairwise
 from typing import Any
 
 from fm_anomaly.core.frames import US_PER_S
@@ -70,6 +70,9 @@ class Session:
 
     def course(self) -> Course:
         """Return what sessions that went alike share: kind, and steps with their counts, by time of the first."""
+        if len(self.steps) == 1:  # most sessions where ids do not come again
+            ((step, (count, _)),) = self.steps.items()
+            return self.kind, step, count
         course, last_us, is_in_order = [self.kind], -(1 << 62), True
         for step, (count, first_us) in self.steps.items():
             course += step, count
@@ -152,7 +155,11 @@ class Sessions:
     def ended(self, now_us: int) -> list[Session]:
         """End the sessions in which nothing has come for `idle_s` at event time `now_us`; return them, oldest first."""
         limit_us = now_us - self.params.idle_s * US_PER_S
-        over = list(takewhile(lambda one: one[1].last_us <= limit_us, self._open.items()))
+        over = []
+        for key, session in self._open.items():
+            if session.last_us > limit_us:
+                break
+            over.append((key, session))
         for key, _ in over:
             del self._open[key]
         return [session for _, session in over if not session.is_overlong]
