@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fm_anomaly.core.detectors.early import NEVER, EarlyParams
 from fm_anomaly.core.frames import US_PER_S
 from fm_anomaly.core.state import State, pack_array, unpack_array
+from fm_anomaly.core.windows import stable_order
 
 Ints = NDArray[np.int64]
 Gates = Callable[[int], tuple[int, int]]
@@ -117,9 +118,11 @@ class EarlyWatch:
         n = np.concatenate([self._tail.n, live])
         errors = live * is_error
         n_errors = np.concatenate([self._tail.n_errors, errors])
-        order = None if bool((key[1:] >= key[:-1]).all()) else np.argsort(key, kind="stable")
-        trailing = self._trailing(key, n, order)[-live.size :] * live
-        trailing_errors = self._trailing(key, n_errors, order)[-live.size :] * live
+        order = _order(key)
+        sorted_key = key if order is None else key[order]
+        left = np.searchsorted(sorted_key, sorted_key - (self._window_s - 1))
+        trailing = _trailing(n, order, left)[-live.size :] * live
+        trailing_errors = _trailing(n_errors, order, left)[-live.size :] * live
         self._rows = _Rows(clock_us, stream, trailing, trailing_errors, live, errors)
         self._n_seen = 0
         self._tail_before = self._tail
@@ -217,20 +220,6 @@ class EarlyWatch:
             np.maximum.at(self._peak[1], rows.stream[some], rows.n_errors[some])
             self._n_seen = row
 
-    def _trailing(self, key: Ints, weight: Ints, order: Ints | None) -> Ints:
-        """Return for each row the sum over its stream's rows so far in the seconds of its window."""
-        if not weight.any():
-            return weight
-        sorted_key, sorted_weight = (key, weight) if order is None else (key[order], weight[order])
-        total = np.cumsum(sorted_weight)
-        left = np.searchsorted(sorted_key, sorted_key - (self._window_s - 1))
-        within = total - total[left] + sorted_weight[left]
-        if order is None:
-            return within
-        out = np.empty_like(within)
-        out[order] = within
-        return out
-
     def _grow(self, n_streams: int) -> None:
         more = n_streams - self._gate.shape[1]
         if more > 0:
@@ -264,3 +253,29 @@ class EarlyWatch:
 
 def _next_tick(clock_us: int) -> int:
     return (clock_us // US_PER_S + 1) * US_PER_S
+
+
+def _order(key: Ints) -> Ints | None:
+    """Return the order of keys, equal ones as they come; None where they are in order."""
+    if bool((key[1:] >= key[:-1]).all()):
+        return None
+    second = key & _SECOND_MASK
+    first = int(second.min())
+    return stable_order((key >> _STREAM_SHIFT) * (int(second.max()) - first + 1) + second - first)
+
+
+def _trailing(weight: Ints, order: Ints | None, left: Ints) -> Ints:
+    """Return for each row the sum over its stream's rows so far in the seconds of its window.
+
+    `left` is where in the order of keys each one's window begins.
+    """
+    if not weight.any():
+        return weight
+    sorted_weight = weight if order is None else weight[order]
+    total = np.cumsum(sorted_weight)
+    within = total - total[left] + sorted_weight[left]
+    if order is None:
+        return within
+    out = np.empty_like(within)
+    out[order] = within
+    return out

