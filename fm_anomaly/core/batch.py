@@ -49,7 +49,8 @@ def _numbers(column: pl.Series) -> NDArray[np.int64]:
     """Return a column with 0 for null."""
     if column.null_count() == len(column):
         return np.zeros(len(column), dtype=np.int64)
-    numbers: NDArray[np.int64] = (column.fill_null(0) if column.null_count() else column).to_numpy().astype(np.int64)
+    plain = column.to_numpy()  # which has NaN for null
+    numbers: NDArray[np.int64] = (np.nan_to_num(plain) if column.null_count() else plain).astype(np.int64)
     return numbers
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 US_PER_S = 1_000_000
 """Microseconds in a second; event time is integer microseconds since the epoch, UTC."""
@@ -89,3 +91,17 @@ def as_record_frame(columns: pl.DataFrame) -> pl.DataFrame:
         else:
             out.append(pl.lit(None, dtype=dtype).alias(name))
     return columns.select(out)
+
+
+def is_told(column: pl.Series) -> NDArray[np.bool_]:
+    """Return which values of a column are not null; for the columns of small batches too, which a query costs most."""
+    n_null = column.null_count()
+    if n_null in (0, len(column)):
+        return np.full(len(column), n_null == 0)
+    if len(column) <= _FEW:
+        return np.fromiter((value is not None for value in column.to_list()), np.bool_, len(column))
+    return column.is_not_null().to_numpy()
+
+
+_FEW = 1_000
+"""Values up to which a loop is sooner done than a query has begun."""

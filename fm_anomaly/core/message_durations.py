@@ -11,6 +11,8 @@ import re
 import numpy as np
 import polars as pl
 
+from fm_anomaly.core.frames import is_told
+
 _UNITS = {
     **dict.fromkeys(("ns", "nsec", "nsecs"), 1e-6),
     **dict.fromkeys(("us", "µs", "μs", "usec", "usecs"), 1e-3),
@@ -62,7 +64,7 @@ def durations(bodies: pl.Series) -> pl.Series:
     factor = unit.replace_strict(list(_UNITS), list(_UNITS.values()), default=None, return_dtype=pl.Float64)
     value = pl.when(~hit.str.starts_with("-")).then(number * factor)
     behind = one.select(value.alias(bodies.name)).to_series()
-    rows = np.flatnonzero(behind.is_null().to_numpy())
+    rows = np.flatnonzero(~is_told(behind))
     if len(rows):
         behind = behind.scatter(rows, _keyed(bodies[rows]))
     return behind

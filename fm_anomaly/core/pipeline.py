@@ -28,7 +28,7 @@ from fm_anomaly.core.commands import Command, Effect
 from fm_anomaly.core.detection import Detection
 from fm_anomaly.core.early import Check, EarlyWatch
 from fm_anomaly.core.features import ClosedBucket
-from fm_anomaly.core.frames import US_PER_S, Severity
+from fm_anomaly.core.frames import US_PER_S, Severity, is_told
 from fm_anomaly.core.history import History
 from fm_anomaly.core.incidents import IncidentParams
 from fm_anomaly.core.markers import Marker, marker_state, markers_of
@@ -225,7 +225,7 @@ class Pipeline:
         types = batch.frame["exc_type"]
         if types.null_count() == types.len():
             return
-        here = np.flatnonzero(types.is_not_null().to_numpy()[rows.row])
+        here = np.flatnonzero(is_told(types)[rows.row])
         if n_rows is not None:
             here = here[rows.row[here] < n_rows]
         of_rows = (batch.frame[n][rows.row[here]].to_list() for n in ("exc_type", "exc_frame", "exc_message"))
@@ -253,7 +253,7 @@ class Pipeline:
         if not rows.size:
             return
         stated = batch.frame["operation"][rows]
-        named, unnamed = stated.to_list(), np.flatnonzero(stated.is_null().to_numpy())
+        named, unnamed = stated.to_list(), np.flatnonzero(~is_told(stated))
         for at, name in zip(unnamed.tolist(), self._operations(template[rows[unnamed]]), strict=True):
             named[at] = name
         self.windows.add_durations(bucket[rows], batch.stream[rows], named, batch.duration_ms[rows])

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -26,7 +27,7 @@ _MARK_UUID = HEX_MASKS[0]
 
 # Up to so many rows a loop beats the fixed cost of a column's expressions; the answers are the same.
 _FEW_TEXTS = 2_000
-_FEW_KEYS = 8
+_FEW_KEYS = 64
 
 
 def quick_keys(bodies: pl.Series) -> list[str] | None:
@@ -110,13 +111,25 @@ def shapes_of(keys: list[str]) -> list[str | None]:
     the end of a uuid. Cost: 0.8 µs a key of 70 characters.
     """
     if len(keys) <= _FEW_KEYS:
-        return [_shape_of(key) for key in keys]
+        return _few_shapes(keys)
     frame = pl.Series("key", keys, dtype=pl.String).to_frame()
     shapes: list[str | None] = frame.select(pl.when(~_IS_UNSURE).then(_shape(pl.col("key")))).to_series().to_list()
     return shapes
 
 
-def _shape_of(key: str) -> str | None:
-    if any(word in key for word in _MAYBE_WORDS) or _JOINED.search(key):
-        return None
-    return mask_hex_one(key.replace(_UUID_KEY, _MARK_UUID.mark))
+def _few_shapes(keys: list[str]) -> list[str | None]:
+    text = "\0".join(keys)
+    words = [word for word in _MAYBE_WORDS if word in text]
+    is_joined = _JOINED.search(text) is not None
+    return [
+        None
+        if any(word in key for word in words) or (is_joined and _JOINED.search(key))
+        else " ".join(map(_masked_part, key.split(" ")))
+        for key in keys
+    ]
+
+
+@lru_cache(maxsize=4_096)
+def _masked_part(part: str) -> str:
+    """Return a part of a key as it is in a shape: no run of hex digits holds a blank."""
+    return mask_hex_one(part.replace(_UUID_KEY, _MARK_UUID.mark))

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fm_anomaly.core.frames import is_told
 from fm_anomaly.core.sequences import Sequences
 from fm_anomaly.core.session_ids import ids_in
 from fm_anomaly.core.streams import Streams
@@ -29,20 +30,22 @@ class SessionFeed:
         self._merges = list(merges)
         self._streams = streams.keys
         stated = frame["session"] if rows.row.size == frame.height else frame["session"][rows.row]
-        is_stated = stated.is_not_null().to_numpy()
+        is_stated = is_told(stated)
         at = np.flatnonzero(is_stated)
+        keys: list[str | None] = stated.to_list() if len(at) else [None] * len(stated)
         asked = self._asked(rows, is_stated)
         if len(asked):
             ids = ids_in(frame["body"] if len(asked) == frame.height else frame["body"][rows.row[asked]])
             if ids.null_count() < len(ids):
-                found = asked[ids.is_not_null().to_numpy()]
+                found = asked[is_told(ids)]
+                for i, key in zip(found.tolist(), ids.drop_nulls().to_list(), strict=True):
+                    keys[i] = key
                 at = np.sort(np.concatenate([at, found]))
-                stated = stated.clone().scatter(found, ids.drop_nulls())
         self._row = rows.row[at]
         self._stream, self._bucket = rows.stream[at], rows.bucket[at]
         self._step, self._ts_us = rows.template[at], rows.ts_us[at]
         self._is_stated = is_stated[at]
-        self._key: list[str] = stated.drop_nulls().to_list()
+        self._key = [key for key in keys if key is not None] if len(at) else []
         self._given = 0
 
     def _asked(self, rows: Rows, is_stated: NDArray[np.bool_]) -> NDArray[np.int64]:

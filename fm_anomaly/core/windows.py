@@ -142,6 +142,8 @@ class Windows:
         self.open: dict[int, OpenBucket] = {}
         self.clock_us: int | None = None
         self.next_bucket: int | None = None
+        self._fresh: list[tuple[int, Tally]] = []
+        """Tallies that have taken rows of this batch, each with its bucket's number."""
 
     def clocks(self, source_clock_us: Ints) -> tuple[Ints, Ints]:
         """Move the clock; return where it stood before and after each row, µs."""
@@ -195,6 +197,7 @@ class Windows:
             room = N_EVIDENCE - len(tally.rows)
             if room > 0:
                 tally.rows.extend(rows.row[order[at : at + min(n, room)]].tolist())
+                self._fresh.append((bucket, tally))
         self._count_requests(rows)
 
     def _tally(self, bucket: int, template: int) -> Tally:
@@ -288,9 +291,9 @@ class Windows:
 
     def resolve_rows(self, resolve: Callable[[list[int]], Sequence[object]]) -> None:
         """Turn row numbers of this batch into what `resolve` gives for them, so that the batch can be let go."""
-        waiting: list[Tally | ExceptionTally] = []
+        waiting: list[Tally | ExceptionTally] = [tally for number, tally in self._fresh if number in self.open]
+        self._fresh = []
         for content in self.open.values():
-            waiting += [t for t in content.templates.values() if t.rows and isinstance(t.rows[-1], int)]
             waiting += [e for e in content.exceptions.values() if e.rows and isinstance(e.rows[-1], int)]
         numbers = sorted({row for tally in waiting for row in tally.rows if isinstance(row, int)})
         known = dict(zip(numbers, resolve(numbers), strict=True))
