@@ -144,9 +144,14 @@ class EarlyWatch:
         what has been looked at no longer counts: as much again as the gate asks for makes the next check due.
         """
         while True:
-            over = self._over(start, stop)
-            ticks = [_next_tick(int(self._rows.clock_us[over[0]]))] if over.size else []
-            tick_us = min([*ticks, *self._due.values(), *(us for _, us in self._looked.values())], default=None)
+            tick_us = min([*self._due.values(), *(us for _, us in self._looked.values())], default=None)
+            end = stop
+            if tick_us is not None and tick_us <= until_us:  # rows behind the tick cannot bring an earlier one
+                end = int(np.searchsorted(self._rows.clock_us[:stop], tick_us))
+            over = self._over(start, end)
+            if over.size:
+                first_us = _next_tick(int(self._rows.clock_us[over[0]]))
+                tick_us = first_us if tick_us is None else min(first_us, tick_us)
             if tick_us is None or tick_us > until_us:
                 for row in over.tolist():
                     self._due.setdefault(int(self._rows.stream[row]), _next_tick(int(self._rows.clock_us[row])))

@@ -327,9 +327,10 @@ class Pipeline:
         seen = Windows(self.params.windows)
         seen.open[number] = OpenBucket(templates, exceptions)
         if taking is not None:
-            rows = taking.rows
-            keep = (rows.row < check.row) & (rows.bucket == number) & np.isin(rows.stream, check.streams)
-            part = Taking(taking.batch, rows.only(keep), {})
+            rows, stop = taking.rows, int(np.searchsorted(taking.rows.row, check.row))
+            places = np.flatnonzero(rows.bucket[:stop] == number)
+            places = places[np.isin(rows.stream[places], check.streams)]
+            part = Taking(taking.batch, rows.only(places), {})
             seen.count(part.rows)
             self._count_exceptions(part, seen.bucket, check.row)
         return seen.pop(number)

@@ -60,7 +60,7 @@ class Tally:
 
     def copy(self) -> Tally:
         """Return a tally of its own."""
-        return replace(self, rows=list(self.rows))
+        return Tally(self.count, self.n_errors, self.n_warnings, self.first_us, self.rows.copy())
 
     def plus(self, other: Tally) -> Tally:
         """Return both together, the rows of this one first."""
@@ -115,9 +115,9 @@ class Rows:
     ts_us: Ints
     status: Ints
 
-    def only(self, keep: NDArray[np.bool_]) -> Rows:
-        """Return the rows for which `keep` holds."""
-        return Rows(*(getattr(self, each.name)[keep] for each in fields(self)))
+    def only(self, places: Ints) -> Rows:
+        """Return the rows at these places."""
+        return Rows(*(getattr(self, each.name)[places] for each in fields(self)))
 
 
 def _groups(key: Ints) -> tuple[Ints, Ints, Ints]:
