@@ -47,6 +47,11 @@ class Shapes:
         return self._forms[code]
 
     @property
+    def n_codes(self) -> int:
+        """Codes given out: 0, 1, …"""
+        return len(self._forms)
+
+    @property
     def is_full(self) -> bool:
         """Whether no further shape is kept."""
         return len(self._code_by_shape) >= self._max_shapes

@@ -34,6 +34,9 @@ _CODE_BITS = 32
 _CODE_MASK = (1 << _CODE_BITS) - 1
 _TABLE_SIZE = 4_096
 """Pairs of stream and event key up to which a table is cheaper than sorting."""
+_FEW = 2_000
+"""Records up to which a dictionary is asked sooner than a table."""
+_MAX_TABLE = 1 << 20
 _OVERFLOW = "<overflow>"
 _FIRST_WORD = re.compile(r"[^\W\d_]{2,40}(?=$|[\s:,])")
 
@@ -103,6 +106,9 @@ class TemplateStore:
         self._shapes = Shapes(normalizer, params.max_shapes)
         # Caches of settled answers: dropping them changes nothing but speed.
         self._known: dict[int, int] = {}
+        self._table = np.zeros((0, 0), dtype=np.int32)
+        """`_known` by pair and code, for large batches, where it is not too large for a table."""
+        self._is_table_old = True
         self._recent: dict[tuple[int, str], int] = {}
         # Merges of the row that is being assigned, (moved, target): rows behind it follow.
         self._moves: list[tuple[int, int]] = []
@@ -292,8 +298,21 @@ class TemplateStore:
         return len(self._pairs) - 1
 
     def _look_up(self, pairs: Indices, codes: Indices) -> Indices:
+        """Return the settled template of each record's pair and code, -1 where there is none."""
+        width = self._shapes.n_codes
+        if len(codes) > _FEW and len(self._pairs) * width <= _MAX_TABLE:
+            if self._table.shape != (len(self._pairs), width + 1) or self._is_table_old:
+                self._lay_table(width)
+            return self._table[pairs, codes].astype(np.int64)  # the last column is that of the code -1
         keys = (pairs << _CODE_BITS) | codes  # -1 | anything is -1, and that is never known
         return np.fromiter(map(self._known.get, keys.tolist(), repeat(-1)), np.int64, len(keys))
+
+    def _lay_table(self, width: int) -> None:
+        n = len(self._known)
+        keys, values = (np.fromiter(part, np.int64, n) for part in (self._known, self._known.values()))
+        self._table = np.full((len(self._pairs), width + 1), -1, dtype=np.int32)
+        self._table[keys >> _CODE_BITS, keys & _CODE_MASK] = values
+        self._is_table_old = False
 
     def _count(self, out: Indices) -> None:
         if len(self.templates) > len(self._counts):
@@ -344,6 +363,7 @@ class TemplateStore:
             if len(self._known) >= self.params.max_cached:
                 self._known.clear()
             self._known[key] = index
+            self._is_table_old = True
         return index
 
     def _assign_unlisted(self, pair_code: int, shape: str) -> int:

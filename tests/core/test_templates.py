@@ -78,6 +78,18 @@ def test_cuts_and_snapshots_do_not_show(params: TemplateParams, cut: int) -> Non
     assert store.snapshot() == whole.snapshot()
 
 
+@pytest.mark.parametrize("params", [TemplateParams(), SMALL], ids=["default", "small"])
+def test_large_batches_are_looked_up_as_small_ones(params: TemplateParams) -> None:
+    """The tables of large batches and the dictionary of small ones hold the same."""
+    large, small = TemplateStore(params), TemplateStore(params)
+    for seed in range(3):
+        bodies, streams = messages(2_500, seed), np.arange(2_500, dtype=np.int32) % (seed + 2)
+        got = large.assign(streams, pl.Series(bodies)).tolist()
+        parts = [small.assign(streams[at : at + 500], pl.Series(bodies[at : at + 500])) for at in range(0, 2_500, 500)]
+        assert got == np.concatenate(parts).tolist()
+    assert large.snapshot() == small.snapshot()
+
+
 def test_merges_need_evidence_and_keep_the_older_id() -> None:
     """Five names stay five templates; the sixth makes them one, whose id is the oldest and whose aliases the rest."""
     store = TemplateStore()
