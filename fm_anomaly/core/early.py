@@ -134,8 +134,11 @@ class EarlyWatch:
         self._rows, self._tail_before = _NO_ROWS, self._tail
 
     def is_near(self) -> bool:
-        """Return whether the rows at hand may make a check due under the gates as they stand."""
-        return bool(self._due or self._looked) or self._over(0, self._rows.stream.size).size > 0
+        """Return whether a check may fall due with the rows at hand, under the gates as they stand."""
+        rows = self._rows.stream.size
+        last_us = int(self._rows.clock_us[-1]) if rows else 0
+        is_due = any(us <= last_us for us in (*self._due.values(), *(us for _, us in self._looked.values())))
+        return is_due or self._over(0, rows).size > 0
 
     def ticks(self, start: int, stop: int, until_us: int) -> Iterator[Check]:
         """Yield the checks that rows from `start` up to `stop`, or rows before them, make due up to tick `until_us`.
