@@ -98,7 +98,7 @@ class EarlyWatch:
         self._least = np.empty((2, 0), dtype=np.int64)
         """Gates as of the last close."""
         self._gate = np.empty((2, 0), dtype=np.int64)
-        """Gates as they stand: raised after a check, until its window is over."""
+        """Gates as they stand: raised after a check, and set anew from two seconds later on."""
         self._looked: dict[int, tuple[int, int]] = {}
         """Stream → tick of its last check, and tick at which its raised gates are set anew, µs."""
         # the fullest windows since the last close, and those between the two closes before: a burst that began behind
@@ -137,8 +137,7 @@ class EarlyWatch:
         """Return whether a check may fall due with the rows at hand, under the gates as they stand."""
         rows = self._rows.stream.size
         last_us = int(self._rows.clock_us[-1]) if rows else 0
-        is_due = any(us <= last_us for us in (*self._due.values(), *(us for _, us in self._looked.values())))
-        return is_due or self._over(0, rows).size > 0
+        return any(us <= last_us for us in self._noted_us()) or self._over(0, rows).size > 0
 
     def ticks(self, start: int, stop: int, until_us: int) -> Iterator[Check]:
         """Yield the checks that rows from `start` up to `stop`, or rows before them, make due up to tick `until_us`.
@@ -147,7 +146,7 @@ class EarlyWatch:
         what has been looked at no longer counts: as much again as the gate asks for makes the next check due.
         """
         while True:
-            tick_us = min([*self._due.values(), *(us for _, us in self._looked.values())], default=None)
+            tick_us = min(self._noted_us(), default=None)
             end = stop
             if tick_us is not None and tick_us <= until_us:  # rows behind the tick cannot bring an earlier one
                 end = int(np.searchsorted(self._rows.clock_us[:stop], tick_us))
@@ -172,6 +171,10 @@ class EarlyWatch:
                 self._gate[:, code] = np.maximum(self._gate[:, code], seen + seen // 4 + 1)
                 self._looked[code] = (tick_us, tick_us + _HOLD_US)
             start = row
+
+    def _noted_us(self) -> list[int]:
+        """Return the ticks that have been noted: of checks that are due, and of gates to be set anew."""
+        return [*self._due.values(), *(again_us for _, again_us in self._looked.values())]
 
     def _set_anew(self, tick_us: int, row: int) -> set[int]:
         """Lower the gates that are due to; return the streams to which enough has come since their last check."""

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fm_anomaly.core.batch import Batch
+from fm_anomaly.core.frames import is_told
 from fm_anomaly.core.session_ids import session_id
 from fm_anomaly.core.state import State
 from fm_anomaly.core.streams import Streams
@@ -83,8 +84,8 @@ class LayerFigures:
     def add(self, batch: Batch, streams: Streams) -> None:
         """Count the records of a batch, in their order. Costs microseconds where none of them counts."""
         frame = batch.frame
-        has_duration = _is_told(frame["duration_ms"])
-        is_of_request = batch.is_error & _is_told(frame["session"])
+        has_duration = is_told(frame["duration_ms"])
+        is_of_request = batch.is_error & is_told(frame["session"])
         rows = np.flatnonzero(has_duration | is_of_request)
         if not rows.size:
             return
@@ -180,12 +181,6 @@ class LayerCounts:
             {key: Durations(list(each.counts), each.total_us) for key, each in figures.durations.items()},
             {key: Cascades(c.errors, c.repeated, c.avoidable, c.avoided) for key, c in figures.cascades.items()},
         )
-
-
-def _is_told(column: pl.Series) -> NDArray[np.bool_]:
-    if column.null_count() == len(column):
-        return np.zeros(len(column), dtype=np.bool_)
-    return column.is_not_null().to_numpy()
 
 
 def _layers(some: pl.DataFrame) -> NDArray[np.int64]:

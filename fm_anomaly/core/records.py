@@ -14,7 +14,7 @@ import polars as pl
 from fm_anomaly.core import exceptions, severities
 from fm_anomaly.core.accounting import IntakeCounts, tally
 from fm_anomaly.core.calendar import Bools, Ints
-from fm_anomaly.core.frames import RECORD_SCHEMA
+from fm_anomaly.core.frames import RECORD_SCHEMA, is_told
 from fm_anomaly.core.line_fields import NO_ZONE
 
 _ERROR = severities.WORDS["error"]
@@ -90,8 +90,7 @@ def _read_exceptions(columns: Columns, n_lines: Ints) -> Bools:
     is_traceback = np.zeros(len(n_lines), np.bool_)
     texts = columns["exception"]
     suspect = n_lines > 1
-    if texts.null_count() < len(texts):
-        suspect |= texts.is_not_null().to_numpy()
+    suspect |= is_told(texts)
     bare = (columns["format"] == "text").to_numpy()
     if bare.any():
         suspect |= bare & exceptions.looks_like(columns["body"]).to_numpy()
@@ -105,7 +104,7 @@ def _read_exceptions(columns: Columns, n_lines: Ints) -> Bools:
         return is_traceback
     _fill_exceptions(columns, rows[hit], [f for f in found if f.type or f.frame])
     is_traceback[rows[hit]] = [f.frame is not None for f in found if f.type or f.frame]
-    is_traceback |= suspect & (n_lines > 1) & columns["exc_type"].is_not_null().to_numpy()
+    is_traceback |= suspect & (n_lines > 1) & is_told(columns["exc_type"])
     return is_traceback
 
 
